@@ -1,0 +1,1 @@
+"""The static page over all studies."""

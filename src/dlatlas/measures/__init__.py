@@ -1,0 +1,1 @@
+"""Measures: pure functions from stacked parameters (and data) to numbers."""

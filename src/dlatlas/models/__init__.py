@@ -1,0 +1,1 @@
+"""Models: ordinary torch modules, one network each; the engine stacks them."""

@@ -1,0 +1,1 @@
+"""Update rules: pure functions of gradients, state, parameters and hyper-parameters."""

@@ -1,0 +1,1 @@
+"""One house style for every figure, and its provenance inside the file."""

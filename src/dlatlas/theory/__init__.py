@@ -1,0 +1,1 @@
+"""Predictions: closed forms, quadratures, differential equations; no torch."""

@@ -1,0 +1,1 @@
+"""The stacked ensemble and one job of it."""
