@@ -1,5 +1,6 @@
 """What every data set returns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,5 +20,20 @@ class Dataset:
 
     x: NDArray[np.generic]
     y: NDArray[np.generic]
+    x_test: NDArray[np.generic] | None = None
+    y_test: NDArray[np.generic] | None = None
+
+
+@dataclass(frozen=True)
+class Online:
+    """A data set without end: each batch is drawn anew.
+
+    Attributes:
+        draw: (generator, n) -> inputs ``(n, ...)`` and targets ``(n, ...)``; equal generators give equal draws.
+        x_test: test inputs, or None.
+        y_test: test targets, or None.
+    """
+
+    draw: Callable[[np.random.Generator, int], tuple[NDArray[np.generic], NDArray[np.generic]]]
     x_test: NDArray[np.generic] | None = None
     y_test: NDArray[np.generic] | None = None

@@ -1,0 +1,47 @@
+"""The front door: `snakemake --cores all` makes results/atlas/index.html and everything on the way to it.
+
+Settings: `--config scale=smoke studies=catapult_phase,triple_descent`. Every file is named by a digest of what it
+depends on, so existence means up to date: inputs are `ancient()` and no modification time is ever asked.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from dlatlas.errors import AtlasError
+from dlatlas.plan import Plan, Settings
+
+DLATLAS = f"{sys.executable} -m dlatlas job"
+
+try:
+    PLAN = Plan(Settings.read(config, Path(workflow.basedir)))
+    TARGET = PLAN.atlas_stamp
+    if workflow.is_main_process:
+        PLAN.forget_lost()
+except AtlasError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS, OPTIONS = PLAN.settings.results, PLAN.settings.options()
+
+
+wildcard_constraints:
+    study=r"\w+",
+    digest=r"[0-9a-f]{20}",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        ancient(TARGET),
+
+
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/cube.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/atlas.smk"

@@ -1,0 +1,5 @@
+"""``python -m dlatlas``."""
+
+from dlatlas.cli import app
+
+app()

@@ -1,0 +1,4 @@
+"""The page (to be)."""
+from pathlib import Path
+def build_page(plan): 
+    plan.page.parent.mkdir(parents=True, exist_ok=True); plan.page.write_text("x"); return [plan.page]

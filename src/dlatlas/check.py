@@ -1,0 +1,50 @@
+"""A verdict again, from the cube alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlatlas.cube import open_cube, stamp_of
+from dlatlas.errors import AtlasError
+from dlatlas.store import read_json
+from dlatlas.study import load_study
+from dlatlas.verdict import judge_study, summary
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def verified_cube(home: Path) -> tuple["xr.Dataset", str]:
+    """A study's cube, every file of it compared with what was written, and its digest.
+
+    Raises:
+        InputError: a file that is missing, foreign or corrupted.
+    """
+    stamp = stamp_of(home, "cube")
+    return open_cube(home / "cube.zarr", stamp["files"]), str(stamp["digest"])
+
+
+def judged(name: str, home: Path) -> dict[str, Any]:
+    """The record of ``verdict.json``: the verdicts of a study and the digest of the cube they were computed from."""
+    cube, digest = verified_cube(home)
+    return {**judge_study(load_study(name), cube), "cube": digest}
+
+
+def check_study(name: str, results: Path) -> str:
+    """Computes a verdict again and compares it with the one on disk; returns the summary.
+
+    Raises:
+        AtlasError: they differ, and in what; or the cube is corrupted.
+    """
+    home = results / name
+    again, said = judged(name, home), read_json(home / "verdict.json")
+    for key in again:
+        if again[key] != said.get(key) and key != "claims":
+            raise AtlasError(f"{home}/verdict.json: {key} is {said.get(key)!r}, computed again it is {again[key]!r}")
+    for new, old in zip(again["claims"], said["claims"]):
+        for key in new:
+            if new[key] != old.get(key):
+                raise AtlasError(
+                    f"{home}/verdict.json: claim {new['name']}: {key} is {old.get(key)!r}, "
+                    f"computed again it is {new[key]!r}"
+                )
+    return summary(again)

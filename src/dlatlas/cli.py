@@ -1,0 +1,249 @@
+"""The command line: what a person types, and (hidden) what the rules call."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlatlas.errors import AtlasError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: the package is installed from it in place."""
+
+app = typer.Typer(
+    help=(
+        "The Deep Learning Theory Atlas: claims as sweeps, sweeps as cubes, cubes as figures with a verdict.\n\n"
+        "`snakemake --cores all` makes everything; these commands look at it. Start with `dlatlas list`, then "
+        "`dlatlas show STUDY`; write your own with `dlatlas new NAME`."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+job = typer.Typer(hidden=True, help="One step of the pipeline, as the Snakemake rules call it.")
+app.add_typer(job, name="job")
+
+StudyName = Annotated[str, typer.Argument(help="The study's name, as `dlatlas list` shows it.")]
+Params = Annotated[Path, typer.Option(help="Folder of params files.")]
+Data = Annotated[Path, typer.Option(help="Folder of prepared data sets.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.")]
+ScaleName = Annotated[str, typer.Option(help="smoke (seconds), laptop (a minute) or cluster.")]
+
+PARAMS, DATA, RESULTS = ROOT / "params", Path("data"), Path("results")
+
+
+def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Tells an AtlasError in one line and exits with 1; Ctrl-C exits with 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        try:
+            return command(*args, **kwargs)
+        except AtlasError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted: nothing half-written; run again to go on", err=True)
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def _plan(params: Path, data: Path, results: Path, scale: str, studies: str = "") -> Any:  # noqa: ANN401
+    from dlatlas.plan import Plan, Settings
+
+    config = {"params": params, "data": data, "results": results, "scale": scale, "studies": studies}
+    return Plan(Settings.read(config, ROOT))
+
+
+# For people.
+
+
+@app.command("list")
+@plain_errors
+def list_studies(
+    params: Params = PARAMS, data: Data = DATA, results: Results = RESULTS, scale: ScaleName = "laptop"
+) -> None:
+    """All studies: kind, number of runs, verdict."""
+    from dlatlas.show import table
+
+    table(_plan(params, data, results, scale))
+
+
+@app.command()
+@plain_errors
+def show(
+    study: StudyName,
+    params: Params = PARAMS,
+    data: Data = DATA,
+    results: Results = RESULTS,
+    scale: ScaleName = "laptop",
+) -> None:
+    """One study: what is claimed, what is swept, what came out, and where the files are."""
+    from dlatlas.show import card
+
+    card(_plan(params, data, results, scale, study), study.replace("-", "_"))
+
+
+@app.command()
+@plain_errors
+def new(
+    name: Annotated[str, typer.Argument(help="A name in words_with_underscores, as the catalogue's row.")],
+    params: Params = PARAMS,
+) -> None:
+    """Writes params/NAME.yaml and src/dlatlas/studies/NAME.py: a small study that runs at once.
+
+    Then `snakemake --cores all --config studies=NAME scale=smoke` makes its cube, verdict, figure and page.
+    """
+    from dlatlas.scaffold import write_study
+
+    for path in write_study(name, params):
+        typer.echo(f"wrote {os.path.relpath(path)}")
+    typer.echo(f"now: snakemake --cores all --config studies={name} scale=smoke")
+
+
+@app.command()
+@plain_errors
+def check(
+    studies: Annotated[list[str] | None, typer.Argument(help="Which studies; all that have a cube if none.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Verifies each cube's files and computes its verdict again, from the cube alone.
+
+    Exits with 1 if a file is corrupted or a verdict differs from the one on disk.
+    """
+    from dlatlas.check import check_study
+
+    names = [name.replace("-", "_") for name in studies or []]
+    names = names or sorted(path.parent.name for path in results.glob("*/verdict.json"))
+    if not names:
+        raise AtlasError(f"{results}: no verdicts yet; `snakemake --cores all` makes them")
+    bad = 0
+    for name in names:
+        try:
+            typer.echo(check_study(name, results))
+        except AtlasError as error:
+            typer.echo(f"error: {error}", err=True)
+            bad += 1
+    if bad:
+        raise typer.Exit(1)
+
+
+# For the rules.
+
+
+@job.command()
+@plain_errors
+def prepare(params: Params, data: Data, results: Results, scale: ScaleName) -> None:
+    """Makes the data sets."""
+    from dlatlas.data.prepare import prepare as make
+
+    plan = _plan(params, data, results, scale)
+    make(data, plan.settings.pointer)
+    plan.write_stamp(plan.data_stamp, [], {"stage": "prepare", "data": [path.name for path in data.iterdir()]})
+
+
+@job.command()
+@plain_errors
+def train(
+    study: StudyName,
+    digest: str,
+    params: Params,
+    data: Data,
+    results: Results,
+    scale: ScaleName,
+) -> None:
+    """Trains, solves or samples one shard."""
+    plan = _plan(params, data, results, scale, study)
+    from dlatlas.training.job import compute_shard
+
+    manifest = compute_shard(plan.sweep(study), plan.shard(study, digest), plan.home(study) / "shards", data)
+    told = ", ".join(f"{number:,} {word}" for word, number in manifest["status"].items() if number)
+    sys.stdout.write(f"{study}: {told}; {manifest['reused']:,} reused; {manifest['seconds']:.1f} s\n")
+
+
+@job.command()
+@plain_errors
+def measure(
+    study: StudyName,
+    digest: str,
+    params: Params,
+    data: Data,
+    results: Results,
+    scale: ScaleName,
+) -> None:
+    """Measures one trained shard."""
+    plan = _plan(params, data, results, scale, study)
+    from dlatlas.measures.job import measure_shard
+
+    shard = plan.shard_of(study, digest)
+    path = plan.home(study) / "measures" / f"{digest}.json"
+    measure_shard(plan.sweep(study), plan.shard(study, shard), plan.shard_manifest(study, shard), path, data)
+
+
+@job.command()
+@plain_errors
+def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
+    """Assembles one cube."""
+    from dlatlas.cube import assemble, files_of, gather, write_cube
+
+    plan = _plan(params, data, results, scale, study)
+    home = plan.home(study)
+    pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
+    path = home / "cube.zarr"
+    digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
+    plan.write_stamp(plan.stamp(study, "cube"), [path], {"stage": "cube", "digest": digest, "files": files_of(path)})
+
+
+@job.command()
+@plain_errors
+def verdict(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
+    """Judges one study."""
+    from dlatlas.check import judged
+    from dlatlas.store import write_json
+    from dlatlas.verdict import summary
+
+    plan = _plan(params, data, results, scale, study)
+    path = plan.home(study) / "verdict.json"
+    record = judged(study, plan.home(study))
+    write_json(path, record)
+    plan.write_stamp(plan.stamp(study, "verdict"), [path], {"stage": "verdict", "cube": record["cube"]})
+    sys.stdout.write(summary(record) + "\n")
+
+
+@job.command()
+@plain_errors
+def figure(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
+    """Draws one study."""
+    from dlatlas.check import verified_cube
+    from dlatlas.plotting.draw import draw
+    from dlatlas.plotting.provenance import provenance
+    from dlatlas.store import read_json
+
+    plan = _plan(params, data, results, scale, study)
+    home = plan.home(study)
+    opened, digest = verified_cube(home)
+    record = read_json(home / "verdict.json")
+    digests = {"cube": digest, "params": plan.stage_digest(study, "cube")}
+    signature = provenance(study, scale, digests, ROOT)
+    made = draw(plan.sweep(study).study, opened, record, home, signature)
+    plan.write_stamp(plan.stamp(study, "figure"), made, {"stage": "figure", "cube": digest})
+
+
+@job.command()
+@plain_errors
+def atlas(
+    studies: Annotated[str, typer.Option()], params: Params, data: Data, results: Results, scale: ScaleName
+) -> None:
+    """Builds the page."""
+    from dlatlas.atlas.page import build_page
+
+    plan = _plan(params, data, results, scale, studies)
+    made = build_page(plan)
+    plan.write_stamp(plan.atlas_stamp, made, {"stage": "atlas"})
+    sys.stdout.write(f"open {plan.page}\n")

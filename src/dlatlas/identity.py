@@ -1,0 +1,223 @@
+"""Names that are contents: canonical JSON, digests, and the digest of the code that a result depends on.
+
+Snakemake sees modification times and rule text, never imported modules. Here a result is named by everything that
+determines it, code included: the transitive closure of the functions that made it, comments and docstrings left out.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from dlatlas.errors import InputError
+
+SCHEMA = 1
+"""Raise it when what a stored run means changes in a way that no digest sees; every run is then trained again."""
+
+PACKAGE = "dlatlas"
+SOURCE = Path(__file__).parent
+REGISTRIES = frozenset({"dlatlas.registry"})
+"""Modules that only list names: adding an entry must not rename the results of all the others."""
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys in which ``1``, ``1.0`` and ``np.float64(1)`` are the same text."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def digest(value: object) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of ``canonical(value)``."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:20]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_digest(roots: Iterable[str]) -> str:
+    """Digest of all package code that the roots depend on.
+
+    Args:
+        roots: ``module:name`` (a function, class or constant), ``module:NAME[key]`` (one entry of a dict literal),
+            ``module:NAME(keyword)`` (one argument of a record), or ``module`` (the whole module).
+
+    Raises:
+        InputError: a root that does not exist.
+    """
+    seen: dict[str, str] = {}
+    for root in sorted(set(roots)):
+        _collect(root, seen)
+    return digest(seen)
+
+
+def _collect(root: str, seen: dict[str, str]) -> None:
+    if root in seen:
+        return
+    module, _, symbol = root.partition(":")
+    source = _module(module)
+    text, references = source.part(symbol)
+    seen[root] = text
+    for reference in references:
+        _collect(reference, seen)
+
+
+class _Source:
+    """One parsed module: its top-level definitions, and what each of them refers to."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        self.definitions: dict[str, list[ast.stmt]] = {}
+        self.imports: dict[str, str] = {}
+        self.parts: dict[str, tuple[str, list[str]]] = {}
+        for statement in tree.body:
+            for name_ in _defined(statement):
+                self.definitions.setdefault(name_, []).append(statement)
+            self.imports |= _imported(statement)
+
+    def part(self, symbol: str) -> tuple[str, list[str]]:
+        """The digest of one definition and the roots that it refers to."""
+        if symbol not in self.parts:
+            nodes = self._nodes(symbol)
+            for node in nodes:
+                _strip(node)
+            text = hashlib.sha256("\n".join(ast.dump(node) for node in nodes).encode()).hexdigest()[:20]
+            self.parts[symbol] = text, self._references(nodes)
+        return self.parts[symbol]
+
+    def _nodes(self, symbol: str) -> list[ast.AST]:
+        if not symbol:
+            return [node for nodes in self.definitions.values() for node in nodes]
+        name, bracket, key = symbol.partition("[") if "[" in symbol else symbol.partition("(")
+        if name not in self.definitions:
+            raise InputError(f"{self.name}: no definition named {name}")
+        nodes: list[ast.AST] = list(self.definitions[name])
+        if not bracket:
+            return nodes
+        key = key[:-1]
+        value = getattr(nodes[0], "value", None)
+        if bracket == "[" and isinstance(value, ast.Dict):
+            found = [v for k, v in zip(value.keys, value.values) if isinstance(k, ast.Constant) and k.value == key]
+        elif bracket == "(" and isinstance(value, ast.Call):
+            found = [keyword.value for keyword in value.keywords if keyword.arg == key]
+            if not found:  # an argument left at its default
+                return []
+        else:
+            found = []
+        if not found:
+            raise InputError(f"{self.name}: {name} has no entry {key}")
+        return list(found)
+
+    def _references(self, nodes: list[ast.AST]) -> list[str]:
+        local: dict[str, str] = {}
+        names: set[str] = set()
+        for node in nodes:
+            for child in ast.walk(node):
+                if isinstance(child, ast.Import | ast.ImportFrom):
+                    local |= _imported(child)
+                elif isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name):
+                    names.add(f"{child.value.id}.{child.attr}")
+                elif isinstance(child, ast.Name):
+                    names.add(child.id)
+        found: set[str] = set(filter(None, map(_resolve, local.values())))
+        for name in names:
+            head, _, attribute = name.partition(".")
+            if head in local:
+                continue
+            if head in self.imports:
+                target = self.imports[head]
+                whole = _resolve(target)
+                if whole and ":" not in whole:  # a module: only what is used of it
+                    whole = _resolve(f"{target}.{attribute}") if attribute else None
+                if whole:
+                    found.add(whole)
+            elif head in self.definitions:
+                found.add(f"{self.name}:{head}")
+        return sorted(found)
+
+
+@cache
+def _module(name: str) -> _Source:
+    path = _path(name)
+    if path is None:
+        raise InputError(f"{name}: no such module")
+    return _Source(name, path)
+
+
+@cache
+def _path(name: str) -> Path | None:
+    head, *rest = name.split(".")
+    if head != PACKAGE:
+        return None
+    base = SOURCE.joinpath(*rest)
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _resolve(dotted: str) -> str | None:
+    """``dlatlas.models.mlp.MLP`` -> ``dlatlas.models.mlp:MLP``; None outside the package and for registries."""
+    if dotted.split(".")[0] != PACKAGE:
+        return None
+    if _path(dotted):
+        return None if dotted in REGISTRIES else dotted
+    module, _, symbol = dotted.rpartition(".")
+    if module in REGISTRIES or not _path(module):
+        return None
+    return f"{module}:{symbol}" if symbol in _module(module).definitions else None
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign):
+        return [n.id for target in statement.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+    if isinstance(statement, ast.AnnAssign | ast.AugAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id]
+    return []
+
+
+def _imported(node: ast.AST) -> dict[str, str]:
+    if isinstance(node, ast.Import):
+        return {(a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0]) for a in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
+    return {}
+
+
+def _strip(node: ast.AST) -> None:
+    """Takes docstrings and annotations away: neither changes a number."""
+    for child in ast.walk(node):
+        body = getattr(child, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Expr(ast.Constant(None))
+        if isinstance(child, ast.arg):
+            child.annotation = None
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            child.returns = None
+        elif isinstance(child, ast.AnnAssign):
+            child.annotation = ast.Constant(None)

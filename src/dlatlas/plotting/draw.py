@@ -1,0 +1,70 @@
+"""One study's figure: drawn by the study, finished and signed here."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+from dlatlas.errors import AtlasError
+from dlatlas.plotting.style import STYLE
+from dlatlas.store import write_bytes
+from dlatlas.study import Study
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+MARKS = {"supported": ("✓", "#1A7F4B"), "refuted": ("✗", "#B3261E"), "undecided": ("?", "#8A6100")}
+"""A sign and a colour for each verdict; the word always stands beside them."""
+
+
+def draw(study: Study, cube: "xr.Dataset", verdict: dict[str, Any], folder: Path, signature: str) -> list[Path]:
+    """Draws ``figure.svg`` and ``figure.png`` with the verdict in the corner and the signature inside the files.
+
+    Raises:
+        AtlasError: the study's figure function raised.
+    """
+    cube = cube.load()
+    try:
+        with mpl.rc_context(fname=STYLE), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            figure = study.figure(cube, study.theory(cube), verdict)
+            sign(figure, study.title, verdict)
+            return save(figure, folder, study.title, signature)
+    except AtlasError:
+        raise
+    except Exception as error:
+        raise AtlasError(f"study {cube.attrs['study']}: figure: {type(error).__name__}: {error}") from error
+
+
+def sign(figure: "Figure", title: str, verdict: dict[str, Any]) -> None:
+    """The title at the left, the verdict at the right, in a band of their own above the panels."""
+    mark, color = MARKS[verdict["verdict"]]
+    claims = verdict["claims"]
+    good = sum(claim["verdict"] == "supported" for claim in claims)
+    band = 0.36 / figure.get_size_inches()[1]
+    figure.get_layout_engine().set(rect=(0.005, 0.0, 0.99, 1 - band))
+    look = {"va": "center", "fontweight": "bold"}
+    figure.text(0.012, 1 - 0.42 * band, title, ha="left", fontsize=10.5, color="#1B1F24", **look)
+    said = f"{mark} {verdict['verdict']}  {good}/{len(claims)}"
+    figure.text(0.988, 1 - 0.42 * band, said, ha="right", fontsize=10, color=color, **look)
+
+
+def save(figure: "Figure", folder: Path, title: str, signature: str) -> list[Path]:
+    """Writes SVG (Dublin Core description) and PNG (text chunk) with the signature; equal input gives equal bytes."""
+    made = []
+    for kind in ("svg", "png"):
+        metadata: dict[str, Any] = {"Title": title, "Description": signature}
+        metadata |= (
+            {"Creator": "Deep Learning Theory Atlas", "Date": None}
+            if kind == "svg"
+            else {"Software": "Deep Learning Theory Atlas"}
+        )
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata, dpi=200)
+        path = folder / f"figure.{kind}"
+        write_bytes(path, buffer.getvalue())
+        made.append(path)
+    return made

@@ -1,0 +1,63 @@
+"""What a params file may name, and where it lives; nothing is imported before it is used."""
+
+from importlib import import_module
+from typing import Any
+
+from dlatlas.errors import unknown
+
+MODELS = {
+    "mlp": "dlatlas.models.mlp:MLP",
+}
+
+DATASETS = {
+    "digits": "dlatlas.data.digits:digits",
+    "photo_patches": "dlatlas.data.photo_patches:photo_patches",
+    "mnist1d": "dlatlas.data.mnist1d:mnist1d",
+    "mnist": "dlatlas.data.mnist:mnist",
+    "cifar10": "dlatlas.data.cifar:cifar10",
+    "gaussian_regression": "dlatlas.data.gaussian:gaussian_regression",
+    "gaussian_classes": "dlatlas.data.gaussian:gaussian_classes",
+    "single_index_teacher": "dlatlas.data.teacher:single_index_teacher",
+    "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
+}
+
+FILES = {
+    "digits": "digits.safetensors",
+    "photo_patches": "photo_patches.safetensors",
+    "mnist1d": "mnist1d.safetensors",
+}
+"""The data sets that ``prepare`` makes, and their files under ``data/``."""
+
+LOSSES = {
+    "half_mse": "dlatlas.measures.losses:half_mse",
+    "mse": "dlatlas.measures.losses:mse",
+    "cross_entropy": "dlatlas.measures.losses:cross_entropy",
+    "logistic": "dlatlas.measures.losses:logistic",
+    "exponential": "dlatlas.measures.losses:exponential",
+    "poly_tail": "dlatlas.measures.losses:poly_tail",
+}
+
+OPTIMIZERS = {
+    "sgd": "dlatlas.optimizers.sgd:SGD",
+    "momentum": "dlatlas.optimizers.momentum:MOMENTUM",
+    "nesterov": "dlatlas.optimizers.momentum:NESTEROV",
+    "adam": "dlatlas.optimizers.adam:ADAM",
+    "signsgd": "dlatlas.optimizers.signsgd:SIGNSGD",
+}
+
+
+def load(root: str) -> Any:  # noqa: ANN401
+    """The object that ``module:name`` names."""
+    module, _, name = root.partition(":")
+    return getattr(import_module(module), name)
+
+
+def find(registry: dict[str, str], kind: str, name: str) -> Any:  # noqa: ANN401
+    """The entry ``name`` of a registry.
+
+    Raises:
+        InputError: no such entry; the nearest one is named.
+    """
+    if name not in registry:
+        raise unknown("registry", kind, name, registry)
+    return load(registry[name])

@@ -1,0 +1,179 @@
+"""Axes -> runs -> stacks -> shards.
+
+A run is one point of the product of the axes. Runs of one tensor shape form a stack and are trained together; a
+shard is what one job does: one or more stacks, so that a job is worth its start. Which runs share a shard follows
+from the params file alone, never from the machine; results are looked up run by run, so a sweep can be cut anew.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from dlatlas import registry
+from dlatlas.errors import InputError
+from dlatlas.identity import SCHEMA, code_digest, digest
+from dlatlas.params import Point, read_params
+from dlatlas.study import SHAPES, Study, Value, load_study, module
+
+TRAIN_ROOTS = (
+    "dlatlas.training.build:build",
+    "dlatlas.training.ensemble:StackedEnsemble",
+    "dlatlas.training.fit:prepare_stack",
+    "dlatlas.training.fit:stored",
+)
+SOLVE_ROOTS = ("dlatlas.training.stack:Stack",)
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Runs of one shape: the values that they share, and their positions in the sweep.
+
+    Attributes:
+        shared: hyper-parameters that all of the stack's runs share.
+        index: flat positions in the product of the dimensions, ascending.
+    """
+
+    shared: Mapping[str, Value]
+    index: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one job does."""
+
+    digest: str
+    stacks: tuple[StackPlan, ...]
+
+    @property
+    def size(self) -> int:
+        """How many runs it has."""
+        return sum(len(stack.index) for stack in self.stacks)
+
+
+class Sweep:
+    """All runs of one study at one scale."""
+
+    def __init__(self, name: str, study: Study, point: Point, scale: str, data: Mapping[str, str]) -> None:
+        self.name, self.study, self.scale = name, study, scale
+        self.dims, self.fixed, self.measures = point.dims, point.fixed, tuple(point.measures)
+        self.shard_runs = point.shard_runs
+        self._data = data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each dimension has."""
+        return tuple(len(next(iter(columns.values()))) for columns in self.dims.values())
+
+    @property
+    def size(self) -> int:
+        """How many runs there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def runs(self, index: NDArray[np.int64]) -> list[dict[str, Value]]:
+        """The hyper-parameters of the runs at these flat positions, defaults filled in."""
+        columns = self.columns(index)
+        swept = [dict(zip(columns, values)) for values in zip(*columns.values())] or [{}] * len(index)
+        return [{**self.fixed, **values} for values in swept]
+
+    def columns(self, index: NDArray[np.int64]) -> dict[str, list[Value]]:
+        """The swept hyper-parameters at these flat positions, one list each."""
+        places = np.unravel_index(index, self.shape) if self.dims else ()
+        return {
+            name: [values[i] for i in place]
+            for place, columns in zip(places, self.dims.values())
+            for name, values in columns.items()
+        }
+
+    def shared(self, plan: StackPlan) -> dict[str, Value]:
+        """All that the runs of a stack share because it changes shapes or code paths."""
+        words = {name: value for name, value in self.fixed.items() if isinstance(value, str)}
+        return {**words, **plan.shared}
+
+    def run_id(self, run: Mapping[str, Value], shared: Mapping[str, Value]) -> str:
+        """The name of a run: a digest of its hyper-parameters, its code and its data."""
+        return digest({"run": run, "recipe": self.recipe(shared)})
+
+    def recipe(self, shared: Mapping[str, Value]) -> str:
+        """Digest of all that makes a run of this stack beside its hyper-parameters: schema, code, data."""
+        data = self._data.get(str(shared.get("data")), "") if self.study.kind == "train" else ""
+        return digest({"schema": SCHEMA, "code": self._code(shared), "data": data})
+
+    def _code(self, shared: Mapping[str, Value]) -> str:
+        home = module(self.name)
+        if self.study.kind != "train":
+            return code_digest([*SOLVE_ROOTS, f"{home}:STUDY(solve)"])
+        named = [
+            registry.MODELS[str(shared["model"])],
+            registry.DATASETS[str(shared["data"])],
+            registry.LOSSES[str(shared["loss"])],
+            registry.OPTIMIZERS[str(shared["optimizer"])],
+        ]
+        return code_digest([*TRAIN_ROOTS, *named, f"{home}:STUDY(setup)"])
+
+    @cached_property
+    def shards(self) -> tuple[Shard, ...]:
+        """The jobs, balanced by cost; the same for equal params on every machine."""
+        pieces = list(self._pieces())
+        number = min(len(pieces), max(1, ceil(self.size / self.shard_runs)))
+        bins: list[tuple[float, list[StackPlan]]] = [(0.0, []) for _ in range(number)]
+        cost = self.study.cost or (lambda shared: 1.0)
+        weighed = [(cost({**self.fixed, **piece.shared}) * len(piece.index), piece) for piece in pieces]
+        for weight, piece in sorted(weighed, key=lambda item: -item[0]):  # longest first, to the lightest job
+            lightest = min(range(number), key=lambda i: bins[i][0])
+            bins[lightest] = (bins[lightest][0] + weight, [*bins[lightest][1], piece])
+        shards = []
+        for _, stacks in bins:
+            content = [[stack.shared, self._extent(stack), self.recipe(stack.shared)] for stack in stacks]
+            shards.append(Shard(digest([self.name, content]), tuple(stacks)))
+        return tuple(shards)
+
+    def _extent(self, stack: StackPlan) -> list[Any]:
+        """What names the runs of a stack without listing them: all axes, and where in their product it lies."""
+        swept = [columns for columns in self.dims.values() if not set(columns) <= set(stack.shared)]
+        return [self.fixed, swept, int(stack.index[0]), int(stack.index[-1]), len(stack.index)]
+
+    def _pieces(self) -> Iterator[StackPlan]:
+        shapes = (SHAPES if self.study.kind == "train" else frozenset()) | set(self.study.shape)
+        split = [any(name in shapes for name in columns) for columns in self.dims.values()]
+        positions = np.arange(self.size, dtype=np.int64).reshape(self.shape)
+        common = {name: value for name, value in self.fixed.items() if name in shapes}
+        for place in product(*(range(n) if cut else [slice(None)] for n, cut in zip(self.shape, split))):
+            shared = dict(common)
+            for at, columns in zip(place, self.dims.values()):
+                if isinstance(at, int):
+                    shared |= {name: values[at] for name, values in columns.items()}
+            index = positions[place].ravel() if self.dims else positions.ravel()
+            for start in range(0, len(index), self.shard_runs):
+                yield StackPlan(shared, index[start : start + self.shard_runs])
+
+
+def load_sweep(name: str, params: Path, scale: str, pointer: Path) -> Sweep:
+    """The sweep of a study at one scale.
+
+    Args:
+        name: the study.
+        params: the folder of params files.
+        scale: smoke, laptop or cluster.
+        pointer: ``data.dvc``, whose digests name the data.
+
+    Raises:
+        InputError: an unknown study or anything wrong in its params file.
+    """
+    study = load_study(name)
+    path = params / f"{name}.yaml"
+    return Sweep(name, study, read_params(path, study, scale), scale, _data_digests(pointer))
+
+
+def _data_digests(pointer: Path) -> dict[str, str]:
+    if not pointer.is_file():
+        raise InputError(f"{pointer.name}: no such file; it names the data sets that the studies use")
+    files = (yaml.safe_load(pointer.read_text()).get("meta") or {}).get("files") or {}
+    return {name: files.get(file, "") for name, file in registry.FILES.items()}

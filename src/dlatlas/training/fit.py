@@ -1,0 +1,155 @@
+"""One stack through a Lightning Trainer, resumed where an interrupted job stopped."""
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dlatlas.errors import InputError
+from dlatlas.store import read_arrays, write_arrays
+from dlatlas.study import Study
+from dlatlas.training.build import Built, build
+from dlatlas.training.ensemble import StackedEnsemble
+from dlatlas.training.progress import ProgressBar
+from dlatlas.training.stack import Stack
+
+OK, DIVERGED = 0, 1
+SAVE_EVERY = 20.0
+"""Seconds between two states on disk."""
+
+
+def prepare_stack(stack: Stack, study: Study) -> Built:
+    """Builds a stack and applies the study's ``setup``, which may set hyper-parameters run by run."""
+    built = build(stack)
+    if study.setup is not None:
+        for name, value in study.setup(built).items():
+            if name not in built.hyper:
+                raise InputError(f"setup sets {name!r}, which is no numeric hyper-parameter of this study")
+            built.hyper[name] = torch.as_tensor(value).to(built.hyper[name])
+    return built
+
+
+def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[np.generic]]:
+    """Trains a stack and returns what is stored of it, every array ``(run, ...)``.
+
+    Args:
+        stack: the runs.
+        study: whose ``setup`` is applied.
+        progress: where the state of an unfinished training is kept.
+
+    Returns:
+        ``parameters/<name>`` ``(run, checkpoint, ...)``, ``hyper/<name>``, ``loss_trace`` ``(run, traced step)``, ``peak``
+        and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1: never) and ``status``. From the step at which
+        a run diverged its numbers are NaN.
+    """
+    built = prepare_stack(stack, study)
+    hyper = {name: value.clone() for name, value in built.hyper.items()}
+    module = StackedEnsemble(built)
+    if progress.is_file():
+        _restore(module, progress)
+    callbacks: list[pl.Callback] = [_Keeper(progress), ProgressBar(len(stack), module.steps)]
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*configure_optimizers` returned `None`.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated.*")
+        trainer = pl.Trainer(
+            accelerator="auto",
+            devices=1,
+            max_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=callbacks,
+        )
+        trainer.fit(module)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    progress.unlink(missing_ok=True)
+    return stored(module, hyper)
+
+
+def stored(module: StackedEnsemble, hyper: dict[str, Tensor]) -> dict[str, NDArray[np.generic]]:
+    """What is kept of a trained stack; see ``fit_stack``."""
+    p = module.progress
+    diverged_at = p.diverged_at.cpu().numpy()
+    kept = {step: {n: v.cpu().numpy() for n, v in values.items()} for step, values in module.kept.items()}
+    broken = np.zeros(len(diverged_at), dtype=bool)
+    for value in kept[module.steps].values():
+        broken |= ~np.isfinite(value.reshape(len(value), -1)).all(axis=1)
+    diverged_at = np.where((diverged_at < 0) & broken, module.steps, diverged_at)
+    results: dict[str, NDArray[np.generic]] = {}
+    for name in kept[0]:
+        stacked = np.stack([kept[step][name] for step in module.due], axis=1)
+        for place, step in enumerate(module.due):
+            stacked[(diverged_at >= 0) & (diverged_at <= step), place] = np.nan
+        results[f"parameters/{name}"] = stacked
+    trace = p.trace.cpu().numpy().T.copy()
+    steps = np.arange(trace.shape[1]) * module.every
+    trace[(diverged_at[:, None] >= 0) & (diverged_at[:, None] <= steps[None])] = np.nan
+    results["loss_trace"] = trace
+    results["peak"] = np.where(diverged_at >= 0, np.nan, p.peak.cpu().numpy())
+    results["peak_step"] = p.peak_step.cpu().numpy()
+    results["diverged_at"] = diverged_at
+    results["status"] = np.where(diverged_at >= 0, DIVERGED, OK).astype(np.int8)
+    for name, value in hyper.items():
+        results[f"hyper/{name}"] = value.cpu().numpy()
+    return results
+
+
+class _Keeper(pl.Callback):
+    """Writes the state of the training aside, now and then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.last = path, time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *rest: object) -> None:  # noqa: ANN401
+        """Called by Lightning after each chunk of steps."""
+        if time.monotonic() - self.last > SAVE_EVERY:
+            save_state(module, self.path)
+            self.last = time.monotonic()
+
+
+def save_state(module: StackedEnsemble, path: Path) -> None:
+    """Writes everything that a resumed job needs."""
+    p = module.progress
+    arrays: dict[str, Any] = {
+        "step": np.array([p.step]),
+        "trace": p.trace,
+        "peak": p.peak,
+        "peak_step": p.peak_step,
+        "diverged_at": p.diverged_at,
+    }
+    arrays |= {f"parameters/{name}": value for name, value in p.parameters.items()}
+    arrays |= {f"state/{part}/{name}": v for part, values in p.state.items() for name, v in values.items()}
+    arrays |= {f"kept/{step}/{name}": v for step, values in module.kept.items() for name, v in values.items()}
+    write_arrays(path, {n: v.cpu().numpy() if isinstance(v, Tensor) else v for n, v in arrays.items()})
+
+
+def _restore(module: StackedEnsemble, path: Path) -> None:
+    try:
+        arrays = {name: torch.from_numpy(value) for name, value in read_arrays(path).items()}
+    except InputError:
+        path.unlink()
+        return
+    p = module.progress
+    if arrays["trace"].shape != p.trace.shape:
+        path.unlink()
+        return
+    p.step = int(arrays["step"][0])
+    p.trace, p.peak = arrays["trace"], arrays["peak"]
+    p.peak_step, p.diverged_at = arrays["peak_step"], arrays["diverged_at"]
+    p.parameters = {name: arrays[f"parameters/{name}"] for name in p.parameters}
+    p.state = {part: {n: arrays[f"state/{part}/{n}"] for n in values} for part, values in p.state.items()}
+    for name, value in arrays.items():
+        head, *rest = name.split("/", 2)
+        if head == "kept":
+            module.kept.setdefault(int(rest[0]), {})[rest[1]] = value

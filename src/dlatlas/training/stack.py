@@ -1,0 +1,48 @@
+"""The runs that are computed together, as a study sees them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlatlas.identity import canonical
+from dlatlas.streams import stream
+from dlatlas.study import Value
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Runs of one shape.
+
+    Attributes:
+        runs: the hyper-parameters of each run, defaults filled in.
+        shared: those that all of them share because they change shapes or code paths.
+        folder: where the prepared data sets are.
+    """
+
+    runs: Sequence[Mapping[str, Value]]
+    shared: Mapping[str, Value]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        """A shared hyper-parameter as it is, any other as an array ``(run,)``."""
+        if name in self.shared:
+            return self.shared[name]
+        return np.array([run[name] for run in self.runs])
+
+    def key(self, run: int, names: Sequence[str] = ()) -> str:
+        """What names the random draws of one run: all its hyper-parameters, or only those in ``names`` and its seed.
+
+        Runs that agree in ``names`` and seed then share their draws (common random numbers).
+        """
+        values = self.runs[run]
+        return canonical({name: values[name] for name in (*names, "seed")} if names else values)
+
+    def generator(self, run: int, name: str = "draws", names: Sequence[str] = ()) -> np.random.Generator:
+        """The random generator of one run; see ``key`` for ``names``."""
+        return stream(self.key(run, names), name)

@@ -1,0 +1,45 @@
+"""Fixtures that several test files share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlatlas.plan import Plan, Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared data sets, made once a session."""
+    from dlatlas.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    prepare(folder, ROOT / "data.dvc")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) -> Callable:
+    """``smoke_cube(study)`` computes a study's cube at smoke scale in this process, once a session."""
+    made = {}
+
+    def of(name: str):
+        if name not in made:
+            from dlatlas.cube import assemble, gather
+            from dlatlas.measures.job import measure_shard
+            from dlatlas.training.job import compute_shard
+
+            results = tmp_path_factory.mktemp(name)
+            config = {"scale": "smoke", "studies": name, "data": prepared_data, "results": results}
+            plan = Plan(Settings.read(config, ROOT))
+            sweep, home = plan.sweep(name), plan.home(name)
+            for shard in sweep.shards:
+                compute_shard(sweep, shard, home / "shards", prepared_data)
+            for digest, path in plan.measured(name).items():
+                measure_shard(sweep, plan.shard(name, digest), plan.shard_manifest(name, digest), path, prepared_data)
+            made[name] = assemble(sweep, *gather(sweep, home, plan.measured(name))).load()
+        return made[name].copy(deep=True)
+
+    return of

@@ -1,0 +1,10 @@
+rule cube:
+    """Assembles one study's cube."""
+    input:
+        lambda wildcards: ancient(PLAN.cube_inputs(wildcards.study)),
+    output:
+        f"{RESULTS}/{{study}}/stamps/cube-{{digest}}.json",
+    log:
+        "logs/{study}/cube-{digest}.log",
+    shell:
+        "{DLATLAS} cube {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"

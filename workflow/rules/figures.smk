@@ -1,0 +1,22 @@
+rule verdict:
+    """Judges one study's claims."""
+    input:
+        lambda wildcards: ancient(PLAN.stamp(wildcards.study, "cube")),
+    output:
+        f"{RESULTS}/{{study}}/stamps/verdict-{{digest}}.json",
+    log:
+        "logs/{study}/verdict-{digest}.log",
+    shell:
+        "{DLATLAS} verdict {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"
+
+
+rule figure:
+    """Draws theory over measurement for one study."""
+    input:
+        lambda wildcards: ancient(PLAN.stamp(wildcards.study, "verdict")),
+    output:
+        f"{RESULTS}/{{study}}/stamps/figure-{{digest}}.json",
+    log:
+        "logs/{study}/figure-{digest}.log",
+    shell:
+        "{DLATLAS} figure {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"

@@ -1,0 +1,12 @@
+rule measure:
+    """Measures the trained networks of one shard."""
+    input:
+        lambda wildcards: ancient(PLAN.shard_manifest(wildcards.study, PLAN.shard_of(wildcards.study, wildcards.digest))),
+    output:
+        f"{RESULTS}/{{study}}/measures/{{digest}}.json",
+        f"{RESULTS}/{{study}}/measures/{{digest}}.safetensors",
+    log:
+        "logs/{study}/measure-{digest}.log",
+    threads: 1
+    shell:
+        "{DLATLAS} measure {wildcards.study} {wildcards.digest} {OPTIONS} 2> >(tee {log} >&2)"
