@@ -160,8 +160,11 @@ def train(
 ) -> None:
     """Trains, solves or samples one shard."""
     plan = _plan(params, data, results, scale, study)
+    from dlatlas.data.prepare import verify
     from dlatlas.training.job import compute_shard
 
+    if plan.needs_data(study):
+        verify(data, plan.settings.pointer)
     manifest = compute_shard(plan.sweep(study), plan.shard(study, digest), plan.home(study) / "shards", data)
     told = ", ".join(f"{number:,} {word}" for word, number in manifest["status"].items() if number)
     sys.stdout.write(f"{study}: {told}; {manifest['reused']:,} reused; {manifest['seconds']:.1f} s\n")

@@ -116,7 +116,7 @@ class Plan:
         """Whether a study reads prepared files."""
         sweep = self.sweep(name)
         values = [sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))]
-        return any(value in registry.FILES for value in values)
+        return any(value in registry.FILE_DATASETS for value in values)
 
     def shard(self, name: str, wanted: str) -> Shard:
         """The shard of that digest.

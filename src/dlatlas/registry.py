@@ -21,12 +21,8 @@ DATASETS = {
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
 }
 
-FILES = {
-    "digits": "digits.safetensors",
-    "photo_patches": "photo_patches.safetensors",
-    "mnist1d": "mnist1d.safetensors",
-}
-"""The data sets that ``prepare`` makes, and their files under ``data/``."""
+FILE_DATASETS = frozenset({"digits", "photo_patches", "mnist1d", "mnist", "cifar10"})
+"""The data sets that lie in files under ``data/``; the others are drawn from the run's own stream."""
 
 LOSSES = {
     "half_mse": "dlatlas.measures.losses:half_mse",

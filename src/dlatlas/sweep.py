@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from dlatlas import registry
-from dlatlas.errors import InputError
+from dlatlas.data import prepare
 from dlatlas.identity import SCHEMA, code_digest, digest
 from dlatlas.params import Point, read_params
 from dlatlas.study import SHAPES, Study, Value, load_study, module
@@ -173,7 +172,4 @@ def load_sweep(name: str, params: Path, scale: str, pointer: Path) -> Sweep:
 
 
 def _data_digests(pointer: Path) -> dict[str, str]:
-    if not pointer.is_file():
-        raise InputError(f"{pointer.name}: no such file; it names the data sets that the studies use")
-    files = (yaml.safe_load(pointer.read_text()).get("meta") or {}).get("files") or {}
-    return {name: files.get(file, "") for name, file in registry.FILES.items()}
+    return {name: prepare.digest(pointer, name) for name in registry.FILE_DATASETS}

@@ -4,9 +4,11 @@ rule atlas:
         ancient([PLAN.stamp(study, "figure") for study in PLAN.names]),
     output:
         TARGET,
-    params:
-        studies=",".join(PLAN.names),
     log:
         "logs/atlas.log",
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
+        studies=",".join(PLAN.names),
     shell:
-        "{DLATLAS} atlas --studies {params.studies} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} atlas --studies {params.studies} {params.options} 2> >(tee {log} >&2)"

@@ -6,5 +6,8 @@ rule cube:
         f"{RESULTS}/{{study}}/stamps/cube-{{digest}}.json",
     log:
         "logs/{study}/cube-{digest}.log",
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} cube {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} cube {wildcards.study} {params.options} 2> >(tee {log} >&2)"

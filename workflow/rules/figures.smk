@@ -6,8 +6,11 @@ rule verdict:
         f"{RESULTS}/{{study}}/stamps/verdict-{{digest}}.json",
     log:
         "logs/{study}/verdict-{digest}.log",
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} verdict {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} verdict {wildcards.study} {params.options} 2> >(tee {log} >&2)"
 
 
 rule figure:
@@ -18,5 +21,8 @@ rule figure:
         f"{RESULTS}/{{study}}/stamps/figure-{{digest}}.json",
     log:
         "logs/{study}/figure-{digest}.log",
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} figure {wildcards.study} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} figure {wildcards.study} {params.options} 2> >(tee {log} >&2)"

@@ -1,12 +1,19 @@
 rule measure:
     """Measures the trained networks of one shard."""
     input:
-        lambda wildcards: ancient(PLAN.shard_manifest(wildcards.study, PLAN.shard_of(wildcards.study, wildcards.digest))),
+        lambda wildcards: ancient(
+            PLAN.shard_manifest(
+                wildcards.study, PLAN.shard_of(wildcards.study, wildcards.digest)
+            )
+        ),
     output:
         f"{RESULTS}/{{study}}/measures/{{digest}}.json",
         f"{RESULTS}/{{study}}/measures/{{digest}}.safetensors",
     log:
         "logs/{study}/measure-{digest}.log",
     threads: 1
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} measure {wildcards.study} {wildcards.digest} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} measure {wildcards.study} {wildcards.digest} {params.options} 2> >(tee {log} >&2)"

@@ -4,5 +4,8 @@ rule prepare:
         PLAN.data_stamp,
     log:
         "logs/prepare.log",
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} prepare {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} prepare {params.options} 2> >(tee {log} >&2)"

@@ -1,12 +1,17 @@
 rule train:
     """Trains, solves or samples the runs of one shard."""
     input:
-        lambda wildcards: ancient(PLAN.data_stamp) if PLAN.needs_data(wildcards.study) else [],
+        lambda wildcards: (
+            ancient(PLAN.data_stamp) if PLAN.needs_data(wildcards.study) else []
+        ),
     output:
         f"{RESULTS}/{{study}}/shards/{{digest}}.json",
         f"{RESULTS}/{{study}}/shards/{{digest}}.safetensors",
     log:
         "logs/{study}/train-{digest}.log",
     threads: 1
+    params:
+        dlatlas=DLATLAS,
+        options=OPTIONS,
     shell:
-        "{DLATLAS} train {wildcards.study} {wildcards.digest} {OPTIONS} 2> >(tee {log} >&2)"
+        "{params.dlatlas} train {wildcards.study} {wildcards.digest} {params.options} 2> >(tee {log} >&2)"

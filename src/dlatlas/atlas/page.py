@@ -1,4 +1,3 @@
 """The page (to be)."""
-from pathlib import Path
-def build_page(plan): 
+def build_page(plan):
     plan.page.parent.mkdir(parents=True, exist_ok=True); plan.page.write_text("x"); return [plan.page]

@@ -67,7 +67,6 @@ def measure_stack(stack: Stack, study: Study, kept: Arrays, names: tuple[str, ..
     parameters = {name: torch.from_numpy(kept[f"parameters/{name}"]) for name in built.parameters}
     initial = {name: value[:, 0] for name, value in parameters.items()}
     shared = built.online is None and built.x is not None and len(built.x) == 1
-    empty = torch.empty(0)
     every: dict[str, list[NDArray[np.generic]]] = {}
     final: Arrays = {}
     for place, step in enumerate(steps):
@@ -79,8 +78,8 @@ def measure_stack(stack: Stack, study: Study, kept: Arrays, names: tuple[str, ..
             parameters=now,
             initial=initial,
             buffers=built.buffers,
-            x=empty if x is None else x,
-            y=empty if y is None else y,
+            x=x,
+            y=y,
             x_test=built.of_runs("x_test"),
             y_test=built.of_runs("y_test"),
             loss=built.loss,
