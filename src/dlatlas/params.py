@@ -236,30 +236,21 @@ def _where(path: Path, lines: dict[str, int], keys: tuple[object, ...]) -> str:
 
 
 def _readable(path: Path, lines: dict[str, int], error: ValidationError) -> InputError:
+    """Pydantic's first complaint in our own words."""
     first = error.errors()[0]
-    keys = tuple(key for key in first["loc"] if _dotted((key,)) in lines or not isinstance(key, str))
     location: tuple[object, ...] = ()
-    for key in first["loc"]:  # pydantic mixes names of union members in: keep what is in the file
+    for key in first["loc"]:  # pydantic puts the names of union members between ours: keep what is in the file
         if _dotted((*location, key)) in lines:
             location = (*location, key)
-    if first["type"] == "extra_forbidden":
-        owner = Scale if len(location) > 2 and location[0] == "scales" else Params
-        if location[:1] and location[0] in ("axes", "zip"):
-            return InputError(
-                f"{_where(path, lines, location)}: expected a list of values or one of "
-                "range, linspace, geomspace, logspace"
-            )
-        return unknown(_where(path, lines, location), "key", location[-1] if location else "?", owner.model_fields)
+    where, found = _where(path, lines, location), first["input"]
     if first["type"] == "missing":
-        missing = first["loc"][-1]
-        return InputError(f"params/{path.name}: the key {missing!r} is missing")
-    if "scales" in location and first["type"] == "literal_error":
-        return unknown(_where(path, lines, location), "scale", first["input"], SCALES)
-    if "axes" in location or "zip" in location:
-        found = first["input"]
-        return InputError(
-            f"{_where(path, lines, location)}: expected a list of values or one of range, linspace, geomspace, "
-            f"logspace, found {found!r}"
-        )
-    del keys
-    return InputError(f"{_where(path, lines, location)}: {first['msg'].lower()}, found {first['input']!r}")
+        return InputError(f"params/{path.name}: the key {first['loc'][-1]!r} is missing")
+    if first["type"] == "literal_error" and location[:1] == ("scales",):
+        return unknown(where, "scale", found, SCALES)
+    if {"axes", "zip"} & set(location):
+        forms = "a list of values or one of range, linspace, geomspace, logspace"
+        return InputError(f"{where}: expected {forms}, found {found!r}")
+    if first["type"] == "extra_forbidden":
+        owner = Scale if location[:1] == ("scales",) else Params
+        return unknown(where, "key", location[-1], owner.model_fields)
+    return InputError(f"{where}: {first['msg'].lower()}, found {found!r}")

@@ -7,6 +7,7 @@ from dlatlas.errors import unknown
 
 MODELS = {
     "mlp": "dlatlas.models.mlp:MLP",
+    "linear_predictor": "dlatlas.models.linear_predictor:LinearPredictor",
 }
 
 DATASETS = {
@@ -17,6 +18,7 @@ DATASETS = {
     "cifar10": "dlatlas.data.cifar:cifar10",
     "gaussian_regression": "dlatlas.data.gaussian:gaussian_regression",
     "gaussian_classes": "dlatlas.data.gaussian:gaussian_classes",
+    "embedded_classes": "dlatlas.data.embedded_classes:embedded_classes",
     "single_index_teacher": "dlatlas.data.teacher:single_index_teacher",
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
 }
@@ -28,6 +30,7 @@ LOSSES = {
     "half_mse": "dlatlas.measures.losses:half_mse",
     "mse": "dlatlas.measures.losses:mse",
     "cross_entropy": "dlatlas.measures.losses:cross_entropy",
+    "cross_entropy_stopped": "dlatlas.measures.stopped_loss:cross_entropy_stopped",
     "logistic": "dlatlas.measures.losses:logistic",
     "exponential": "dlatlas.measures.losses:exponential",
     "poly_tail": "dlatlas.measures.losses:poly_tail",

@@ -174,14 +174,10 @@ def _solve(sweep: Sweep, stack: Stack) -> tuple[Arrays, dict[int, str]]:
     if not results:
         raise AtlasError(f"study {sweep.name}: {type(first).__name__}: {first}") from first
     model = next(iter(results.values()))
-    empty = {name: np.full_like(value, _nothing(value)) for name, value in model.items()}
+    empty = {name: np.full_like(value, np.nan) for name, value in model.items() if name != "status"}
     empty["status"] = np.array([FAILED], dtype=np.int8)
     rows = [results.get(row, empty) for row in range(len(stack))]
     return {name: np.concatenate([row[name] for row in rows]) for name in model}, failed
-
-
-def _nothing(value: NDArray[np.generic]) -> float:
-    return np.nan if np.issubdtype(value.dtype, np.floating) else 0
 
 
 def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
@@ -199,11 +195,13 @@ def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
                 f"src/dlatlas/studies/{sweep.name}.py: solve: {name} has shape {value.shape}, "
                 f"expected ({len(stack)}, ...) with {dims} more dimensions"
             )
-        if value.dtype == object:
+        if value.dtype.kind not in "biuf":
             raise InputError(f"src/dlatlas/studies/{sweep.name}.py: solve: {name} is not an array of numbers")
+    # Whole numbers and truth values become floats too: only a float can say that there is no result.
+    arrays = {name: value if value.dtype == np.float32 else value.astype(np.float64) for name, value in arrays.items()}
     finite = np.ones(len(stack), dtype=bool)
     for value in arrays.values():
-        if np.issubdtype(value.dtype, np.floating) and value.ndim == 1:
+        if value.ndim == 1:
             finite &= ~np.isinf(value)
     arrays["status"] = np.where(finite, OK, DIVERGED).astype(np.int8)
-    return {name: value.astype(np.float64) if value.dtype == np.float16 else value for name, value in arrays.items()}
+    return arrays

@@ -1,0 +1,105 @@
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlatlas import store
+from dlatlas.errors import AtlasError, InputError
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    arrays = {"b": np.arange(6.0).reshape(2, 3), "a": np.array([1, 2], dtype=np.int8), "c/d": np.zeros((0, 2))}
+    digest = store.write_arrays(tmp_path / "x.safetensors", arrays)
+    back = store.read_arrays(tmp_path / "x.safetensors", digest)
+    assert set(back) == set(arrays)
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(back[name], value)
+        assert back[name].dtype == value.dtype
+
+
+def test_equal_arrays_give_equal_bytes_whatever_their_order(tmp_path):
+    one = store.write_arrays(tmp_path / "one", {"a": np.ones(3), "b": np.zeros(2, dtype=np.float32)})
+    two = store.write_arrays(tmp_path / "two", {"b": np.zeros(2, dtype=np.float32), "a": np.ones(3)})
+    assert one == two
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@given(position=st.integers(0, 10**6))
+def test_one_changed_byte_is_found_by_the_digest(tmp_path_factory, position):
+    path = tmp_path_factory.mktemp("byte") / "x.safetensors"
+    digest = store.write_arrays(path, {"a": np.arange(5.0)})
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.safetensors: corrupted: its digest is \w{12}, x\.json says"):
+        store.read_arrays(path, digest)
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    path = tmp_path / "x.safetensors"
+    store.write_arrays(path, {"a": np.arange(50.0)})
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"x\.safetensors: not a whole safetensors file"):
+        store.read_arrays(path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_crumbs(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    store.write_json(path, {"old": 1})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AtlasError, match=r"x\.json: cannot be written: No space left on device"):
+        store.write_json(path, {"new": 2})
+    assert store.read_json(path) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_ctrl_c_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    store.write_json(path, {"old": 1})
+
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_json(path, {"new": 2})
+    assert store.read_json(path) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AtlasError, match=r"x\.json: cannot be written: File exists"):
+        store.write_json(tmp_path / "file" / "x.json", {})
+
+
+def test_no_permission_is_one_line():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        root = os.geteuid() == 0
+        try:
+            if root:  # who may write everywhere
+                os.seteuid(65534)
+            with pytest.raises(AtlasError, match=r"x\.json: cannot be written: Permission denied"):
+                store.write_json(Path(folder) / "x.json", {})
+        finally:
+            if root:
+                os.seteuid(0)
+        assert not list(Path(folder).iterdir())
+
+
+def test_a_half_record_is_named(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": ')
+    with pytest.raises(InputError, match=r"x\.json: not a whole JSON record"):
+        store.read_json(tmp_path / "x.json")
+    with pytest.raises(InputError, match=r"y\.json: no such file"):
+        store.read_json(tmp_path / "y.json")
