@@ -88,7 +88,7 @@ def test_comments_docstrings_and_annotations_change_nothing(digest_of):
     assert digest_of("dlatlas.main:train", helper=SOURCES["helper.py"].replace("Doc.", "Other words.")) == before
 
 
-@pytest.mark.parametrize("old,new", [("a * X", "X * a"), ("X = 2", "X = 3")])
+@pytest.mark.parametrize(("old", "new"), [("a * X", "X * a"), ("X = 2", "X = 3")])
 def test_an_imported_function_and_its_constants_count(digest_of, old, new):
     assert digest_of("dlatlas.main:train") != digest_of(
         "dlatlas.main:train", helper=SOURCES["helper.py"].replace(old, new)

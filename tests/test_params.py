@@ -176,7 +176,7 @@ def test_bad_input_gets_one_line_that_names_file_line_key_found_and_allowed(tmp_
 
 
 def test_a_scale_that_does_not_exist(tmp_path):
-    with pytest.raises(InputError, match="toy.yaml: no scale 'cluster'; this file has smoke, laptop"):
+    with pytest.raises(InputError, match=r"toy\.yaml: no scale 'cluster'; this file has smoke, laptop"):
         read(tmp_path, GOOD, "cluster")
 
 
@@ -188,7 +188,9 @@ def test_an_unknown_measure_is_named_with_the_nearest(tmp_path):
         read(tmp_path, text.replace("steps", "stride"), kind="train")
 
 
-@pytest.mark.parametrize("key,near", [("model: mpl", "mlp"), ("data: digit", "digits"), ("optimizer: adm", "adam")])
+@pytest.mark.parametrize(
+    ("key", "near"), [("model: mpl", "mlp"), ("data: digit", "digits"), ("optimizer: adm", "adam")]
+)
 def test_an_unknown_model_data_set_or_optimizer_is_named_with_the_nearest(tmp_path, key, near):
     text = GOOD.replace("width: 8", key) + "measures: [train_loss]\n"
     with pytest.raises(InputError, match=f'did you mean "{near}"'):

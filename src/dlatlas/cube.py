@@ -122,7 +122,6 @@ def _status_attributes() -> dict[str, Any]:
 def _attributes(sweep: Sweep) -> dict[str, Any]:
     return {
         "study": sweep.name,
-        "title": sweep.study.title,
         "kind": sweep.study.kind,
         "scale": sweep.scale,
         "fixed": canonical(sweep.fixed),

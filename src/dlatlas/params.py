@@ -102,20 +102,27 @@ def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, sc
     def where(*keys: object) -> str:
         return _where(path, lines, keys)
 
-    def values_of(axis: Axis, name: str, *keys: object) -> list[Value]:
+    def values_of(axis: Axis, name: str, *keys: object, alone: bool = True) -> list[Value]:
         if name not in known:
             raise unknown(where(*keys), "hyper-parameter", name, known)
-        return _values(axis, known[name], lambda *more: where(*keys, *more))
+        return _values(axis, known[name], lambda *more: where(*keys, *more), alone)
 
     dims: dict[str, dict[str, list[Any]]] = {}
     for source, layer in (((), params), (("scales", scale), chosen)):
         for name, axis in layer.axes.items():
             dims[name] = {name: values_of(axis, name, *source, "axes", name)}
         for dim, group in layer.zip.items():
-            columns = {name: values_of(axis, name, *source, "zip", dim, name) for name, axis in group.items()}
+            columns = {
+                name: values_of(axis, name, *source, "zip", dim, name, alone=len(group) == 1)
+                for name, axis in group.items()
+            }
             lengths = {name: len(column) for name, column in columns.items()}
             if len(set(lengths.values())) != 1:
                 raise InputError(f"{where(*source, 'zip', dim)}: zipped axes differ in length: {lengths}")
+            points = list(zip(*columns.values()))
+            for position, point in enumerate(points):
+                if point in points[:position]:
+                    raise InputError(f"{where(*source, 'zip', dim)}: the point {point} stands twice, at {position} too")
             dims[dim] = columns
     owner: dict[str, str] = {}
     for dim, columns in dims.items():
@@ -148,7 +155,7 @@ def _check_measures(measures: list[str], where: Any) -> None:  # noqa: ANN401
             raise unknown(where("measures", position), "measure", name, NAMES)
 
 
-def _values(axis: Axis, parameter: Parameter, where: Any) -> list[Value]:  # noqa: ANN401
+def _values(axis: Axis, parameter: Parameter, where: Any, alone: bool = True) -> list[Value]:  # noqa: ANN401
     raw: list[Any]
     if isinstance(axis, list):
         raw = axis
@@ -168,7 +175,7 @@ def _values(axis: Axis, parameter: Parameter, where: Any) -> list[Value]:  # noq
     values = [parameter.check(value, where(position)) for position, value in enumerate(raw)]
     seen: dict[Value, int] = {}
     for position, value in enumerate(values):
-        if value in seen:
+        if alone and value in seen:  # a zipped column may repeat values; its points may not
             raise InputError(f"{where(position)}: {value!r} stands twice on this axis (also at [{seen[value]}])")
         seen[value] = position
     return values

@@ -162,9 +162,10 @@ class Plan:
             code = code_digest(["dlatlas.cube:assemble", "dlatlas.cube:write_cube", f"{home}:STUDY(variables)"])
             return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
         if stage == "verdict":
-            code = code_digest(["dlatlas.verdict:judge_study", f"{home}:STUDY(claims)", f"{home}:STUDY(theory)"])
+            parts = ("title", "claims", "theory")
+            code = code_digest(["dlatlas.verdict:judge_study", *(f"{home}:STUDY({part})" for part in parts)])
             return digest([self.stage_digest(name, "cube"), code])
-        code = code_digest(["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)", f"{home}:STUDY(theory)"])
+        code = code_digest(["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"])
         return digest([self.stage_digest(name, "verdict"), code])
 
     def stamp(self, name: str, stage: str) -> Path:

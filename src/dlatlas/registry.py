@@ -7,6 +7,8 @@ from dlatlas.errors import unknown
 
 MODELS = {
     "mlp": "dlatlas.models.mlp:MLP",
+    "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
+    "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
     "linear_predictor": "dlatlas.models.linear_predictor:LinearPredictor",
 }
 
@@ -16,6 +18,7 @@ DATASETS = {
     "mnist1d": "dlatlas.data.mnist1d:mnist1d",
     "mnist": "dlatlas.data.mnist:mnist",
     "cifar10": "dlatlas.data.cifar:cifar10",
+    "one_sample": "dlatlas.data.one_sample:one_sample",
     "gaussian_regression": "dlatlas.data.gaussian:gaussian_regression",
     "gaussian_classes": "dlatlas.data.gaussian:gaussian_classes",
     "embedded_classes": "dlatlas.data.embedded_classes:embedded_classes",

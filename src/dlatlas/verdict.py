@@ -119,7 +119,7 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
     try:
         theory = study.theory(cube)
     except KeyError as error:
-        raise InputError(f"study {cube.attrs.get('study')}: the cube has no variable {error}") from error
+        raise InputError(f"study {cube.attrs.get('study')}: theory: {error.args[0]}") from error
     claims = [judge_claim(claim, cube, theory) for claim in study.claims]
     outcomes = {record["verdict"] for record in claims}
     whole = "refuted" if "refuted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
@@ -146,7 +146,7 @@ def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dic
                 warnings.simplefilter("ignore", RuntimeWarning)
                 return float(statistic(cube, theory))
         except KeyError as error:
-            raise InputError(f"study {study}: claim {claim.name}: the cube has no variable {error}") from error
+            raise InputError(f"study {study}: claim {claim.name}: {error.args[0]}") from error
         except AtlasError:
             raise
         except Exception as error:

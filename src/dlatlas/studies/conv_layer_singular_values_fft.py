@@ -1,0 +1,243 @@
+"""All singular values of a convolutional layer come from small Fourier blocks (Sedghi, Gupta & Long, ICLR 2019).
+
+A layer K (m x m x k x k) with circular padding on n x n images is a matrix M of n^2 m rows. It is doubly block
+circulant, so a Fourier transform leaves one m x m block P(u, v) for each of the n^2 frequencies, and the singular
+values of M are those of all the blocks (theorem 6). The same kernel as a matrix m x m k^2, of norm R, gives only
+R <= |M| <= k R for n >= k: P(u, v) = R_mat (w (x) I) with |w| = k above; below, the mean of P P* over the
+frequencies is R_mat R_mat^T.
+
+Corrections of the catalogue, each checked here:
+- "zero padding changes the top singular value by a relative O(k/n)": it is O(1/n^2). The top singular vector is a
+  plane wave under a half period of a sine, and the norm of the symbol is quadratic at its maximum (Widom 1958;
+  Parter 1961): the zero-padded norm is sup |P| (1 - c pi^2 / (n + a)^2). The circular norm misses the supremum too, by
+  the distance of the nearest frequency, so the gap varies from kernel to kernel. O(k/n) holds for the whole sorted
+  spectrum: the two matrices differ in the rows of the border alone, a fraction 1 - (1 - (k-1)/n)^2.
+- its grid has kernels wider than the image (n = 4, k = 5): they must be wrapped modulo n; fft2(K, [n, n]) crops.
+- the exponents of the cost are not a claim here. An operation count would be the formula n^2 m^2 (m + log n) itself,
+  and wall time is no reproducible variable of a cube.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count
+from dlatlas.verdict import AtLeast, AtMost, Equals, loglog_slope
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+QUANTILES = np.linspace(0.0, 1.0, 33)
+"""Ranks at which sorted spectra are kept, from the largest singular value (0) to the smallest (1)."""
+
+
+def kernels(stack: Any) -> Any:
+    """One kernel a run, ``(run, m, m, k, k)``, the same for all n: Gaussian, or Gabor filters as trained nets have."""
+    import torch
+
+    m, k = stack["m"], stack["k"]
+    drawn = []
+    for run, kind in enumerate(stack["kernel"]):
+        random = stack.generator(run, "kernel", names=("m", "k", "kernel"))
+        weights = random.standard_normal((m, m, k, k))
+        if kind == "gabor":  # an oriented wave of random frequency and phase under a Gaussian window, each of random size
+            angle, phase = random.uniform(0, 2 * np.pi, (2, m, m, 1, 1))
+            wave = random.uniform(0, np.pi / 2, (m, m, 1, 1))
+            y, x = np.meshgrid(*2 * [np.arange(k) - (k - 1) / 2], indexing="ij")
+            bell = np.exp(-(x**2 + y**2) / (2 * (k / 3) ** 2))
+            weights = weights[..., :1, :1] * bell * np.cos(wave * (np.cos(angle) * x + np.sin(angle) * y) + phase)
+        drawn.append(torch.from_numpy(weights))
+    return torch.stack(drawn)
+
+
+def solve(stack: Any) -> dict[str, Any]:
+    """Spectra by Fourier blocks, by dense SVD and with zero padding, for one n, m, k; dense up to ``dense`` rows."""
+    import torch
+
+    from dlatlas.measures import conv, zero_padding
+
+    n, m, k, runs = stack["n"], stack["m"], stack["k"], len(stack)
+    K = kernels(stack)
+    fourier = conv.circular_singular_values(K, n)
+    ranks = np.rint(QUANTILES * (fourier.shape[1] - 1)).astype(int)
+    nothing = torch.full((runs,), torch.nan, dtype=torch.float64)
+    out = {"fourier": fourier[:, ranks], "norm": fourier[:, 0], "condition": fourier[:, 0] / fourier[:, -1],
+           "reshaped": conv.reshaped_kernel_norm(K), "mismatch": nothing, "spectrum_gap": nothing,
+           "dense": nothing[:, None].expand(-1, 33), "padded": nothing[:, None].expand(-1, 33)}  # fmt: skip
+    if n * n * m <= stack["dense"]:
+        dense = torch.linalg.svdvals(conv.circular_matrix(K, n))
+        padded = torch.linalg.svdvals(zero_padding.zero_padded_matrix(K, n))
+        out |= {"dense": dense[:, ranks], "mismatch": (dense - fourier).abs().amax(1) / dense[:, 0]}
+        out |= {"padded": padded[:, ranks], "spectrum_gap": (padded - fourier).abs().mean(1) / fourier[:, 0]}
+        out |= {"padded_norm": padded[:, 0], "residual": torch.zeros(runs)}
+    elif k > 1:
+        keys = [stack.key(run) for run in range(runs)]
+        out["padded_norm"], out["residual"] = zero_padding.zero_padded_spectral_norm(K, n, keys=keys, steps=80)
+    else:  # nothing to pad
+        out |= {"padded_norm": fourier[:, 0], "residual": torch.zeros(runs)}
+    return {name: value.double().numpy() for name, value in out.items()}
+
+
+def theory(cube: "xr.Dataset") -> "xr.Dataset":
+    """The two bounds on the norm; the spectrum's own theory is ``fourier``, which needs the kernels."""
+    import xarray as xr
+
+    return xr.Dataset({"lower": cube["reshaped"], "upper": cube["k"] * cube["reshaped"]})
+
+
+def of(data: "xr.Dataset", name: str) -> np.ndarray:
+    """A variable as an array ``(n, k, m, kernel, seed, ...)``."""
+    return data[name].transpose("n", "k", "m", "kernel", "seed", ...).values
+
+
+def distance(cube: "xr.Dataset", name: str) -> np.ndarray:
+    """Largest difference of the kept singular values from the Fourier ones, over the norm, ``(n, k, m, kernel, seed)``."""
+    return np.abs(of(cube, name) - of(cube, "fourier")).max(-1) / of(cube, "norm")
+
+
+def sandwich(cube: "xr.Dataset", theory: "xr.Dataset", wide: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """ln(|M| / R) and ln(k R / |M|) of every kernel with k > 1 (or k = 1) that fits into the image."""
+    k = cube["k"].values
+    fits = (cube["n"].values[:, None] >= k) & ((k > 1) == wide)
+    norm = np.log(of(cube, "norm")[fits])
+    return norm - np.log(of(theory, "lower")[fits]), np.log(of(theory, "upper")[fits]) - norm
+
+
+def exponent(cube: "xr.Dataset", gap: str, first: int) -> float:
+    """Exponent in n >= first of a relative gap averaged over seeds; its mean over kernels, m and odd k > 1.
+
+    Odd k, because zero padding k // 2 then keeps the image's size.
+    """
+    values = 1 - of(cube, "padded_norm") / of(cube, "norm") if gap == "top" else of(cube, "spectrum_gap")
+    n, k = cube["n"].values, cube["k"].values
+    means = values.mean(-1)[n >= first][:, (k > 1) & (k % 2 == 1)]
+    return float(np.nanmean([loglog_slope(n[n >= first], column) for column in means.reshape(len(means), -1).T]))
+
+
+def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
+    """Fourier against dense singular values; the norm between its bounds; both gaps against the image's side."""
+    raise NotImplementedError
+
+
+FOURIER = Variable("singular values by Fourier blocks", "1", "Sedghi et al. 2019, theorem 6", {"quantile": QUANTILES})
+
+STUDY = Study(
+    title="A convolution's singular values come from Fourier blocks",
+    rows=("conv-layer-singular-values-fft",),
+    family="other",
+    kind="solve",
+    statement=(
+        "A multichannel convolution with circular padding on n × n images is a matrix of n²m rows. Sedghi, Gupta & Long "
+        "show that its singular values are those of n² blocks of size m × m, the Fourier transform of the kernel. The "
+        "kernel reshaped to a matrix bounds the norm between R and kR only, and zero padding breaks the identity: by "
+        "O(1/n) over the whole spectrum, by O(1/n²) in the norm."
+    ),
+    formula=(
+        r"\sigma(M) = \bigcup_{u,v=0}^{n-1} \sigma\left(P^{(u,v)}\right), \quad "
+        r"P^{(u,v)}_{cd} = \sum_{p,q} K_{cdpq}\, e^{2\pi i (up+vq)/n}, \quad R \le \|M\|_2 \le k R"
+    ),
+    papers=(
+        Paper("sedghi2019", "Sedghi, Gupta & Long", "The singular values of convolutional layers", "ICLR", 2019,
+              "https://arxiv.org/abs/1805.10408"),
+        Paper("tsuzuku2018", "Tsuzuku, Sato & Sugiyama", "Lipschitz-margin training", "NeurIPS", 2018,
+              "https://arxiv.org/abs/1802.04034"),
+        Paper("parter1961", "Parter", "On the extreme eigenvalues of truncated Toeplitz matrices",
+              "Bull. Amer. Math. Soc. 67", 1961),
+    ),  # fmt: skip
+    parameters={
+        "n": count(8, "side of the image"),
+        "m": count(2, "channels, in and out"),
+        "k": count(3, "side of the kernel"),
+        "kernel": choice("gaussian", ("gaussian", "gabor"), "distribution of the kernel"),
+        "dense": count(600, "largest matrix whose dense SVD is taken, in rows"),
+    },
+    shape=("n", "m", "k", "dense"),
+    cost=lambda run: 0.02 + (run["n"] ** 2 * run["m"] / 600) ** (3 if run["n"] ** 2 * run["m"] <= run["dense"] else 1),
+    solve=solve,
+    variables={
+        "fourier": FOURIER,
+        "dense": Variable("singular values by dense SVD", "1", "circular padding", {"quantile": QUANTILES}),
+        "padded": Variable("singular values by dense SVD", "1", "zero padding k // 2", {"quantile": QUANTILES}),
+        "mismatch": Variable("largest difference of all n²m singular values, dense from Fourier, over the norm"),
+        "spectrum_gap": Variable("mean difference of sorted spectra, zero-padded from circular, over the norm"),
+        "norm": Variable("norm of the circular layer", "1", "Fourier blocks"),
+        "padded_norm": Variable("norm of the zero-padded layer", "1", "dense SVD, else 80 Lanczos steps"),
+        "residual": Variable("Lanczos residual of the zero-padded norm", "1", "0 where dense"),
+        "condition": Variable("condition number of the circular layer", "1", "Fourier blocks"),
+        "reshaped": Variable("norm R of the kernel as a matrix m × mk²"),
+    },
+    theory=theory,
+    claims=(
+        Claim(
+            name="blocks give all",
+            statement="The n²m singular values are those of the n² Fourier blocks, to machine precision; k > n included.",
+            source="Sedghi et al. 2019, theorem 6",
+            quantity="largest difference from the dense SVD over the norm [1]",
+            statistic=lambda cube, theory: max(np.nanmax(cube["mismatch"].values), np.nanmax(distance(cube, "dense"))),
+            expected=AtMost(1e-12),
+            control=Control(
+                "Zero padding breaks it: the same difference, for the kernel with k > 1 that is hurt least.",
+                lambda cube, theory: np.nanmin(distance(cube, "padded")[:, cube["k"].values > 1]),
+            ),
+            permute="seed",
+            shuffled=("dense",),
+        ),
+        Claim(
+            name="reshaped kernel bounds",
+            statement="R ≤ ‖M‖ ≤ kR, with R the norm of the reshaped kernel, whenever the kernel fits into the image.",
+            source="Tsuzuku et al. 2018; lower bound: docstring",
+            quantity="smallest of ln(‖M‖/R) and ln(kR/‖M‖) over all kernels [1]",
+            statistic=lambda cube, theory: np.nanmin(np.minimum(*sandwich(cube, theory))),
+            expected=AtLeast(-1e-12),
+            control=Control(
+                "Without the factor k, R is no upper bound: smallest ln(R/‖M‖).",
+                lambda cube, theory: -np.nanmax(sandwich(cube, theory)[0]),
+            ),
+            permute="k",
+            shuffled=("norm",),
+        ),
+        Claim(
+            name="reshaped kernel is far off",
+            statement="The norm is often far from both bounds: by more than 10 % for more than half of the kernels.",
+            source="Sedghi et al. 2019, section 4.2 (often: the median; far: 10 %)",
+            quantity="median distance of ln‖M‖ from the nearer of ln R and ln kR [1]",
+            statistic=lambda cube, theory: np.nanmedian(np.minimum(*sandwich(cube, theory))),
+            expected=AtLeast(np.log(1.1)),
+            control=Control(
+                "For k = 1 the reshaped kernel is the layer, and R = ‖M‖.",
+                lambda cube, theory: np.nanmedian(np.minimum(*sandwich(cube, theory, wide=False))),
+            ),
+            permute="k",
+            shuffled=("norm",),
+        ),
+        Claim(
+            name="top gap n^-2",
+            statement="Zero padding lowers the norm by a relative O(1/n²), not by the O(k/n) of the catalogue.",
+            source="Parter 1961; tolerance: a shift n + a, a ≤ k/2, lifts the exponent by up to 0.3 at n = 16 to 64",
+            quantity="exponent in n of the relative gap of the norm [1]",
+            statistic=lambda cube, theory: exponent(cube, "top", 16),
+            expected=Equals(-2.0, 0.3),
+            control=Control(
+                "The mean gap of the whole sorted spectrum falls like 1/n.",
+                lambda cube, theory: exponent(cube, "all", 8),
+            ),
+            permute="n",
+            shuffled=("padded_norm",),
+        ),
+        Claim(
+            name="spectrum gap n^-1",
+            statement="The whole sorted spectrum differs by O(1/n), the fraction of rows at the border.",
+            source="rank of the border rows; tolerance: their fraction is 2b/n (1 - b/2n), b = k - 1",
+            quantity="exponent in n of the mean gap of the sorted spectra [1]",
+            statistic=lambda cube, theory: exponent(cube, "all", 8),
+            expected=Equals(-1.0, 0.25),
+            control=Control("The gap of the norm falls like 1/n².", lambda cube, theory: exponent(cube, "top", 16)),
+            permute="n",
+            shuffled=("spectrum_gap",),
+        ),
+    ),
+    figure=figure,
+    caption="",
+    about="",
+)

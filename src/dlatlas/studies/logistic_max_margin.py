@@ -1,0 +1,313 @@
+"""Logistic regression on separable data slides to the max-margin direction at speed 1 / ln t.
+
+Soudry, Hoffer, Nacson, Gunasekar & Srebro (2018): for a loss with an exponential tail, separable data and any start,
+w(t) = what ln t + rho(t) with rho bounded, what the hard-margin solution |what| = 1/gamma. So |w| grows as ln t /
+gamma, the risk falls as 1/t, the angle to what as 1/ln t (1 - cos as 1/ln^2 t), the margin's gap as 1/ln t.
+
+Corrections to the catalogue. It said rho -> wtilde with eta exp(-z_n.wtilde) = alpha_n on the support (z = y x): that
+is the sum over examples; for the mean loss it is (eta/n) exp(-z_n.wtilde) = alpha_n, from what/t = (eta/n) sum_n
+z_n exp(-z_n.w(t)) with z_n.what = 1. It said that the limit does not depend on the start: the direction does not,
+wtilde does, in the complement of the support vectors. It asked for step sizes below stability: for the logistic loss
+any fixed one converges (Wu, Braverman & Lee 2023), the exponential loss needs the condition; here all are below.
+The same identity gives, with p = alpha / sum(alpha), s = gamma |w| = ln(eta t/n) - E_p ln alpha and the relative gap
+(ln max alpha - E_p ln alpha) / s with no fitted constant; exponents are taken against s, which differs from ln t by
+that constant only.
+"""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlatlas.study import Claim, Control, Paper, Study, Variable, count, number
+from dlatlas.theory.hard_margin import log_clock
+from dlatlas.verdict import AtMost, Equals
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+AXES = ("loss", "dimension", "eta", "start", "seed", "step")
+TAILS, POLY = ("logistic", "exponential"), ("poly_tail",)
+CURVATURE = {"logistic": 0.25, "poly_tail": 6.0}
+"""Largest second derivative of the loss; the exponential loss has none, and its curvature at the start is taken."""
+
+
+def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The step size in units of the stability threshold 2 / curvature: lr = eta 2 / lambda_max."""
+    import torch
+
+    x, y = built.x[built.which], built.y[built.which]
+    scores = y * (x @ built.parameters["weight"].mT)
+    weight = torch.exp(-scores) if built.stack["loss"] == "exponential" else CURVATURE[built.stack["loss"]]
+    top = torch.linalg.eigvalsh((weight * x).mT @ x / x.shape[1])[:, -1]
+    return {"lr": 2 * built.hyper["eta"] / top}
+
+
+def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Geometry of w against the hard-margin solution of each run's own data."""
+    from dlatlas.measures.hard_margin import against_hard_margin
+
+    return against_hard_margin(trained)
+
+
+def theory(cube: "xr.Dataset") -> "xr.Dataset":
+    """The clock s and what it predicts: |w| = s/gamma, the margin's relative gap, the risk 1/(gamma^2 eta t)."""
+    n = json.loads(cube.attrs["fixed"])["n_train"]
+    time = (cube["lr"] * cube["step"]).transpose(*AXES)
+    alpha = cube["multiplier"].isel(step=-1).transpose(*AXES[:-1], ...).values.astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = log_clock(time.values / n, alpha[..., None, :])
+        risk = alpha.sum(-1)[..., None] / time.values
+    parts = {"clock": found[0], "norm": found[1], "gap": found[2], "risk": risk, "tau": time.values / n}
+    return time.to_dataset(name="time").assign({name: (AXES, part) for name, part in parts.items()})
+
+
+def curves(data: "xr.Dataset", name: str, losses: tuple[str, ...], least: int = 0, window: float = 100) -> Array:
+    """``(loss, dimension, eta, start, seed, step, ...)``: d from ``least`` on, the last factor ``window`` of time."""
+    step = data["step"].values
+    values = data[name].transpose(*AXES, ...).values[np.isin(data["loss"].values, losses)]
+    return values[:, data["dimension"].values >= least][:, :, :, :, :, step * window >= 0.999 * step[-1]]
+
+
+def slopes(x: Array, y: Array) -> Array:
+    """Least-squares slope of y on x along the last axis."""
+    x = x - x.mean(-1, keepdims=True)
+    return (x * y).sum(-1) / np.square(x).sum(-1)
+
+
+def growth(cube: "xr.Dataset", theory: "xr.Dataset", name: str, losses: tuple[str, ...], least: int = 0) -> float:
+    """Mean slope in ln t over the last decade of gamma |w|, ln risk or validation loss; largest step, zero start."""
+    value = curves(cube, name, losses, least, 10)
+    if name == "norm":
+        value = value * curves(cube, "svm_margin", losses, least, 10)
+    if name == "train_loss":
+        value = np.log(value)
+    found = slopes(np.log(curves(theory, "tau", losses, least, 10)), value)
+    return float(np.nanmean(found[:, :, -1, 0]))
+
+
+def exponent(clock: Array, value: Array) -> float:
+    """Exponent of the seeds' mean of ``value`` against that of the clock, averaged over losses and dimensions."""
+    return float(np.mean(slopes(np.log(np.nanmean(clock, -2)), np.log(np.nanmean(value, -2)))))
+
+
+def decay(cube: "xr.Dataset", theory: "xr.Dataset", name: str, losses: tuple[str, ...], least: int = 0) -> float:
+    """Exponent against s of the misalignment or the margin's gap, last two decades, largest step, zero start."""
+    value = curves(cube, name, losses, least)
+    if name == "reached_margin":
+        value = curves(cube, "svm_margin", losses, least) - value
+    return exponent(curves(theory, "clock", losses, least)[:, :, -1, 0], value[:, :, -1, 0])
+
+
+def spread_decay(cube: "xr.Dataset", theory: "xr.Dataset", normalised: bool) -> float:
+    """Exponent against s of the spread over step sizes and starts of w/|w|, or of w; logistic loss."""
+    w = curves(cube, "weight", TAILS[:1]).astype(float)
+    if normalised:
+        w = w / np.linalg.norm(w, axis=-1, keepdims=True)
+    spread = np.sqrt(w.var((2, 3)).sum(-1))
+    return exponent(curves(theory, "clock", TAILS[:1]).mean((2, 3)), spread)
+
+
+def identity_error(cube: "xr.Dataset", theory: "xr.Dataset", clock: str) -> float:
+    """E_p |(eta/n) exp(-z.wtilde) / alpha - 1| at the last step, largest step size, zero start."""
+    alpha, pull = (curves(cube, name, TAILS, 0, 1)[:, :, -1, 0, :, -1].astype(float) for name in ("multiplier", "pull"))
+    found = curves(theory, clock, TAILS, 0, 1)[:, :, -1, 0] * pull
+    return float(np.nanmean(np.where(alpha > 0, np.abs(found - alpha), 0).sum(-1) / alpha.sum(-1)))
+
+
+def validation(cube: "xr.Dataset", theory: "xr.Dataset", measured: str) -> float:
+    """Slope of a loss in ln t over what theory says of the validation loss, E max(0, -z.what); d = 10 and more."""
+    hinge = curves(cube, "test_hinge", TAILS[:1], 10, 1)[:, :, -1, 0]
+    loss, log = curves(cube, measured, TAILS[:1], 10, 10), np.log(curves(theory, "tau", TAILS[:1], 10, 10))
+    return float(np.nanmean(slopes(log, loss)[:, :, -1, 0]) / np.nanmean(hinge))
+
+
+def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
+    """Norm, margin gap and angle against the clock; the control never reaches the max-margin direction."""
+    from dlatlas.plotting.style import CONTROL, legend, letters, new_figure, points, shades
+
+    figure, panels = new_figure(3)
+    letters(panels, ("norm", "margin gap", "angle to max margin"))
+    select = {"eta": cube["eta"].values[-1], "start": 0.0}
+    late = cube["step"].values >= 30
+    dims = cube["dimension"].values
+    for loss, kind in (("poly_tail", None), ("logistic", "theory")):
+        for d, color in zip(dims, shades(len(dims))):
+            if kind is None and d < 10:
+                continue
+            run, plan = (data.sel(loss=loss, dimension=d, **select).isel(step=late) for data in (cube, theory))
+            s = plan["clock"].mean("seed").values
+            gap = 1 - run["reached_margin"] / run["svm_margin"]
+            look = {"color": CONTROL if kind is None else color, "marker": "s" if kind is None else "o"}
+            name = "polynomial tail" if kind is None else f"$d = {d}$"
+            shown = name if kind or d == dims[-1] else None
+            for panel, value in zip(panels, (run["svm_margin"] * run["norm"], gap, run["misalignment"])):
+                points(panel, s, value.transpose(..., "seed"), label=shown, **look)
+            if kind:
+                panels[1].plot(s, plan["gap"].mean("seed"), color=color)
+    s = np.linspace(3, 11, 50)
+    panels[0].plot(s, s, color="black", label="theory", zorder=1)
+    panels[2].plot(s, 3 / s**2, color="black", zorder=1, label=r"$\propto 1/s^2$")
+    for panel in panels[1:]:
+        panel.set(xscale="log", yscale="log")
+    panels[0].set(ylabel=r"$\gamma\,|w|$")
+    panels[1].set(ylabel=r"$1 - $ margin$/\gamma$")
+    panels[2].set(ylabel=r"$1 - \cos(w, \hat w)$")
+    for panel in panels:
+        panel.set_xlabel(r"clock $s = \ln(\eta t/n) - \mathrm{E}_p \ln\alpha$")
+    legend(panels[0])
+    legend(panels[2])
+    return figure
+
+
+PAPERS = (
+    Paper("soudry2018", "Soudry, Hoffer, Nacson, Gunasekar & Srebro", "The implicit bias of gradient descent on "
+          "separable data", "JMLR 19", 2018, "https://arxiv.org/abs/1710.10345"),
+    Paper("ji2021", "Ji & Telgarsky", "Characterizing the implicit bias via a primal-dual analysis", "ALT", 2021,
+          "https://arxiv.org/abs/1906.04540"),
+    Paper("wu2023", "Wu, Braverman & Lee", "Implicit bias of gradient descent for logistic regression at the edge of "
+          "stability", "NeurIPS", 2023, "https://arxiv.org/abs/2305.11788"),
+    Paper("wang2022", "Wang, Chatterji, Haque & Hashimoto", "Is importance weighting incompatible with interpolating "
+          "classifiers?", "ICLR", 2022, "https://arxiv.org/abs/2112.12986"),
+)  # fmt: skip
+SOUDRY = "Soudry et al. 2018"
+GREY = "The polynomial tail (1+z)^-2 at d >= 10 must not: "
+
+
+def tailed(statistic: Callable[..., float], name: str, says: str) -> dict[str, Any]:
+    """A statistic on the exponential tails, and its control on the polynomial one."""
+    return {
+        "statistic": lambda cube, theory: statistic(cube, theory, name, TAILS),
+        "control": Control(GREY + says, lambda cube, theory: statistic(cube, theory, name, POLY, 10)),
+        "permute": "step",
+        "shuffled": (name,),
+    }
+
+
+STUDY = Study(
+    title="Logistic descent creeps to the max-margin direction",
+    rows=("logistic-max-margin",),
+    family="implicit-bias",
+    kind="train",
+    statement=(
+        "On separable data gradient descent on a loss with an exponential tail never stops: Soudry et al. (2018) show "
+        "w(t) = ŵ ln t + O(1) with ŵ the hard-margin solution, |ŵ| = 1/γ. So |w| grows as ln t / γ, the risk falls as "
+        "1/t, the angle to ŵ and the gap of the margin only as 1/ln t, for every start and step size below stability; "
+        "where validation examples are on the wrong side of ŵ their loss grows as ln t. A polynomial tail goes "
+        "elsewhere."
+    ),
+    formula=(
+        r"w(t) = \hat{w} \ln t + \tilde{w} + o(1), \quad "
+        r"\frac{\eta}{n} e^{-z_i \cdot \tilde{w}} = \alpha_i, \quad \hat{w} = \sum_i \alpha_i z_i"
+    ),
+    papers=PAPERS,
+    parameters={
+        "inputs": count(20, "length of the input arrays"),
+        "dimension": count(20, "dimension d of the problem; the coordinates beyond are zero"),
+        "n_train": count(40, "training examples n"),
+        "n_test": count(200, "test examples"),
+        "margin": number(0.5, "guaranteed margin of the data", low=0.0),
+        "eta": number(0.9, "step size over the stability threshold 2 / curvature", low=0.0),
+        "start": number(0.0, "norm of the start w(0), whose direction is random", low=0.0),
+    },
+    shape=("inputs", "n_train", "n_test"),
+    setup=setup,
+    measure=measure,
+    variables={
+        "norm": Variable("norm of w"),
+        "misalignment": Variable("1 - cos(w, max-margin direction)"),
+        "reached_margin": Variable("margin of w / |w|", "input"),
+        "svm_margin": Variable("largest margin", "input", "Lawson & Hanson 1974, chapter 23"),
+        "test_hinge": Variable("mean of max(0, -y x.what) on the test set", "1", "dlatlas.measures.hard_margin"),
+        "multiplier": Variable("hard-margin multiplier", "1/input²", "dlatlas.theory.hard_margin", {"support": None}),
+        "pull": Variable("exp(-y x.w) of a support vector", "1", "dlatlas.measures.hard_margin", {"support": None}),
+        "weight": Variable("the predictor w", "1/input", "the engine", {"coordinate": None}),
+    },
+    theory=theory,
+    claims=(
+        Claim(
+            name="norm slope",
+            statement="The norm grows as ln t / gamma.",
+            source=f"{SOUDRY}, theorem 3 and 5",
+            quantity="gamma d|w| / d ln t over the last decade [1]",
+            expected=Equals(1.0, 0.1),  # corrections of O(1/ln t): about 5 % here
+            **tailed(growth, "norm", "its norm grows as a power of t, t^(1/4)."),
+        ),
+        Claim(
+            name="risk slope",
+            statement="The risk falls as 1/t.",
+            source=f"{SOUDRY}, theorem 5",
+            quantity="d ln risk / d ln t over the last decade [1]",
+            expected=Equals(-1.0, 0.1),
+            **tailed(growth, "train_loss", "its risk falls as t^(-1/2)."),
+        ),
+        Claim(
+            name="angle exponent",
+            statement="1 - cos(w, what) falls as 1/ln^2 t.",
+            source=f"{SOUDRY}, theorem 5",
+            quantity="exponent of 1 - cos against s, last two decades [1]",
+            expected=Equals(-2.0, 0.5),  # twice the tolerance of the angle itself
+            **tailed(decay, "misalignment", "it converges to another direction."),
+        ),
+        Claim(
+            name="margin exponent",
+            statement="The margin of w/|w| approaches gamma as 1/ln t.",
+            source=f"{SOUDRY}, theorem 5",
+            quantity="exponent of gamma - margin against s, last two decades [1]",
+            expected=Equals(-1.0, 0.25),  # half-way to 1/sqrt(ln t)
+            **tailed(decay, "reached_margin", "its margin stays below gamma."),
+        ),
+        Claim(
+            name="support identity",
+            statement="(eta/n) exp(-z.wtilde) = alpha on the support vectors, weighted by alpha.",
+            source=f"{SOUDRY}, theorem 4, with the factor n of the mean loss",
+            quantity="alpha-weighted mean relative error at the last step [1]",
+            statistic=lambda cube, theory: identity_error(cube, theory, "tau"),
+            expected=AtMost(0.25),  # single ratios of .7 to 1.1 are typical at t = 3e5
+            control=Control(
+                "The catalogue's form without 1/n must fail, the loss being a mean.",
+                lambda cube, theory: identity_error(cube, theory, "time"),
+            ),
+            permute="step",
+            shuffled=("pull",),
+        ),
+        Claim(
+            name="one limit",
+            statement="The limit of w/|w| depends on neither step size nor start: differences vanish as 1/ln t.",
+            source=f"{SOUDRY}, theorem 3; the direction only, not the offset wtilde",
+            quantity="exponent against s of the spread of w/|w| over step sizes and starts [1]",
+            statistic=lambda cube, theory: spread_decay(cube, theory, True),
+            expected=AtMost(-0.75),  # -1, or faster where only the step size differs
+            control=Control(
+                "The spread of w itself must not vanish: the offset depends on both.",
+                lambda cube, theory: spread_decay(cube, theory, False),
+            ),
+            permute="step",
+            shuffled=("weight",),
+        ),
+        Claim(
+            name="validation loss",
+            statement="The validation loss grows as ln t times E max(0, -z.what).",
+            source=f"{SOUDRY}, section 4.1",
+            quantity="d validation loss / d ln t over E max(0, -z.what), d = 10 and more [1]",
+            statistic=lambda cube, theory: validation(cube, theory, "test_loss"),
+            expected=Equals(1.0, 0.2),  # 10 % as for the norm, and as much for the direction, still 0.1 rad off
+            control=Control(
+                "The training loss, all examples being on the right side, must not grow.",
+                lambda cube, theory: validation(cube, theory, "train_loss"),
+            ),
+            permute="step",
+            shuffled=("test_loss",),
+        ),
+    ),
+    figure=figure,
+    caption=(
+        "Points: logistic loss, mean and 95 % interval over seeds; black and coloured lines: theory without a fitted "
+        "constant (right: the slope alone). Grey: polynomial tail."
+    ),
+    about="",
+)
