@@ -16,7 +16,7 @@ DLATLAS = f"{sys.executable} -m dlatlas job"
 
 try:
     PLAN = Plan(Settings.read(config, Path(workflow.basedir)))
-    TARGET = PLAN.atlas_stamp
+    TARGETS = PLAN.targets()
     if workflow.is_main_process:
         PLAN.forget_lost()
 except AtlasError as error:
@@ -36,7 +36,7 @@ localrules:
 
 rule all:
     input:
-        ancient(TARGET),
+        ancient(TARGETS),
 
 
 include: "workflow/rules/prepare.smk"

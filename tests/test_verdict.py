@@ -15,6 +15,7 @@ from dlatlas.verdict import (
     bootstrap,
     judge_claim,
     loglog_slope,
+    needed,
     outcome,
     permutations,
     rank_correlation,
@@ -190,6 +191,18 @@ def test_a_variable_that_is_missing_is_named():
 def test_a_dimension_that_is_missing_is_named():
     with pytest.raises(InputError, match="cannot permute along 'depth'"):
         judge(cube(), permute="depth")
+
+
+def test_a_variable_to_be_shuffled_that_is_missing_is_named():
+    with pytest.raises(InputError, match="claim rate: the cube has no variable 'errro' to shuffle"):
+        judge(cube(), shuffled=("errro",))
+
+
+def test_only_what_a_statistic_looks_at_is_drawn_again():
+    data = cube()
+    statistic = claim().statistic
+    lean = needed(statistic, data, xr.Dataset(), statistic(data, xr.Dataset()))
+    assert list(lean.data_vars) == ["error"]
 
 
 def test_a_statistic_that_raises_is_one_line():

@@ -20,7 +20,7 @@ SCHEMA = 1
 
 PACKAGE = "dlatlas"
 SOURCE = Path(__file__).parent
-REGISTRIES = frozenset({"dlatlas.registry"})
+REGISTRIES = frozenset({"dlatlas.registry", "dlatlas.measures.registry"})
 """Modules that only list names: adding an entry must not rename the results of all the others."""
 
 

@@ -185,6 +185,13 @@ class Plan:
         looks = [file_digest(path) for path in files if path.suffix != ".pyc"]
         return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
 
+    def targets(self) -> list[Path]:
+        """All that a complete atlas has: the page, and each study's cube, verdict and figure.
+
+        The page alone would not do: Snakemake does not miss an intermediate whose descendants are there.
+        """
+        return [self.atlas_stamp, *(self.stamp(name, stage) for name in self.names for stage in STAGES)]
+
     @property
     def page(self) -> Path:
         """The front page."""
@@ -206,8 +213,7 @@ class Plan:
         Called once before the graph is built, never inside a job.
         """
         lost = []
-        stamps = [self.stamp(name, stage) for name in self.names for stage in STAGES]
-        for stamp in (*stamps, self.atlas_stamp, self.data_stamp):
+        for stamp in (*self.targets(), self.data_stamp):
             if not stamp.is_file():
                 continue
             base = self.settings.data if stamp == self.data_stamp else stamp.parent.parent

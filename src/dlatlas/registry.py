@@ -44,6 +44,7 @@ OPTIMIZERS = {
     "momentum": "dlatlas.optimizers.momentum:MOMENTUM",
     "nesterov": "dlatlas.optimizers.momentum:NESTEROV",
     "adam": "dlatlas.optimizers.adam:ADAM",
+    "unit_speed_flow": "dlatlas.optimizers.unit_speed_flow:UNIT_SPEED_FLOW",
     "signsgd": "dlatlas.optimizers.signsgd:SIGNSGD",
 }
 

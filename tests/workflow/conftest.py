@@ -62,6 +62,7 @@ def checkout(to: Path, studies: tuple[str, ...] = ()) -> Repo:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "src", to / "src", ignore=ignore)
     shutil.copytree(ROOT / "workflow", to / "workflow", ignore=ignore)
+    (to / "profiles").symlink_to("workflow/profiles")
     for name in ("Snakefile", "data.dvc"):
         shutil.copy(ROOT / name, to / name)
     (to / "params").mkdir()

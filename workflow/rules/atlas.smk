@@ -3,7 +3,7 @@ rule atlas:
     input:
         ancient([PLAN.stamp(study, "figure") for study in PLAN.names]),
     output:
-        TARGET,
+        PLAN.atlas_stamp,
     log:
         "logs/atlas.log",
     params:

@@ -20,18 +20,18 @@ def against_hard_margin(trained: Trained) -> dict[str, NDArray[np.generic]]:
     """Geometry of stacked linear classifiers f(x) = w.x with labels +-1, computed in float64.
 
     Args:
-        trained: a stack with one parameter, ``(run, 1, d)``, and separable training data.
+        trained: a stack with a parameter ``weight``, ``(run, 1, d)``, and separable training data.
 
     Returns:
         With z = y x and what the hard-margin solution: ``norm`` |w|; ``misalignment`` 1 - cos(w, what), NaN at w = 0;
         ``reached_margin`` min z.w / |w|; ``svm_margin`` 1 / |what|; ``test_hinge`` E max(0, -z.what) on the test set, all
-        ``(run,)``; ``multiplier`` alpha and ``pull`` exp(-z.w) of the d examples of largest alpha, float32
+        ``(run,)``; ``multiplier`` alpha and ``score`` z.w of the d examples of largest alpha, float32
         ``(run, d)`` (in general position at most d examples are support vectors); ``weight`` w, float32 ``(run, d)``.
 
     Raises:
         InputError: the training data are not separable, or there is no test set.
     """
-    (w,) = (value.double().numpy()[:, 0] for value in trained.parameters.values())
+    w = trained.parameters["weight"].double().numpy()[:, 0]
     z, z_test = (_signed(trained, split) for split in ("train", "test"))
     solutions = [_solution(one.tobytes(), one.shape[1]) for one in z]
     what, alpha = np.stack([one.w for one in solutions]), np.stack([one.alpha for one in solutions])
@@ -46,7 +46,7 @@ def against_hard_margin(trained: Trained) -> dict[str, NDArray[np.generic]]:
         "svm_margin": gamma,
         "test_hinge": np.maximum(-np.einsum("rnd,rd->rn", z_test, what), 0).mean(1),
         "multiplier": np.take_along_axis(alpha, support, 1).astype(np.float32),
-        "pull": np.exp(-scores).astype(np.float32),
+        "score": scores.astype(np.float32),
         "weight": w.astype(np.float32),
     }
 

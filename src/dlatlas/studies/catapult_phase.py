@@ -112,7 +112,8 @@ def delay(cube: "xr.Dataset", window: tuple[float, float]) -> float:
     """Slope of 2 ln|h k_0 - 1| t_peak against ln(n / f_0^2), averaged over rates."""
     width, rates, output, step = arrays(cube, "output", "peak_step")
     distance = np.log(width[:, None, None] / output[..., 0] ** 2)
-    time = 2 * np.log(np.abs(rates - 1))[:, None] * step
+    pace = np.log(np.where(rates == 1, np.nan, np.abs(rates - 1)))[:, None]
+    time = np.where(step == 0, 0.0, 2 * pace * step)
     return float(np.mean([slope(distance[:, i].ravel(), time[:, i].ravel())
                           for i in np.flatnonzero(within(rates, window))]))  # fmt: skip
 
@@ -136,10 +137,10 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
               label="linearised")  # fmt: skip
     reference(left, x=EDGE)
     reference(left, x=MAXIMUM)
-    for x, name in ((1.0, "lazy"), (3.0, "catapult"), (4.3, "diverges")):
+    for x, name in ((1.0, "lazy"), (3.0, "catapult"), (4.5, "diverges")):
         left.text(x, 4.72, name, ha="center", va="center", fontsize=8, color="#444444")
     reference(left, y=EDGE, text="2", side="left")
-    left.set(xlabel="initial  $\\eta\\lambda_0$", ylabel="final  $\\eta\\lambda$", xlim=(0.3, 4.7), ylim=(0, 5))
+    left.set(xlabel="initial  $\\eta\\lambda_0$", ylabel="final  $\\eta\\lambda$", xlim=(0.3, 5.0), ylim=(0, 5))
     legend(left, loc=(0.02, 0.62))
     inside = np.flatnonzero(within(rates, INSIDE))
     picked = [inside[0], inside[len(inside) // 2], inside[-1]]
@@ -151,6 +152,8 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     points(right, width, xr.DataArray(peak[:, i], dims=("width", "seed")), color=CONTROL, of="median",
            label=f"$\\eta\\lambda_0$ = {rates[i]:g}")  # fmt: skip
     right.set(xscale="log", yscale="log", xlabel="width  n", ylabel="largest loss")
+    right.set_xticks(width, [f"{n:,}" for n in width])
+    right.minorticks_off()
     legend(right, loc="upper left")
     letters((left, right), ("where it lands", "how high it flies"))
     return figure
@@ -159,7 +162,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
 LINEAR = "The network linearised at initialisation "
 BELOW = "Below 2 / lambda_0 "
 STUDY = Study(
-    title="Between 2/λ₀ and 4/λ₀ the loss is catapulted to flatness",
+    title="Between 2/λ₀ and 4/λ₀ loss jumps, then lands flatter",
     rows=("catapult-phase",),
     family="large-lr",
     kind="train",
@@ -176,7 +179,7 @@ STUDY = Study(
     papers=(
         Paper("lewkowycz2020", "Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari", "The large learning rate phase of deep "
               "learning: the catapult mechanism", "arXiv", 2020, "https://arxiv.org/abs/2003.02218"),
-    ),  # fmt: skip
+    ),
     parameters={
         "inputs": count(1, "input dimension"),
         "width": count(512, "hidden units n"),
@@ -285,4 +288,4 @@ STUDY = Study(
         "two-variable map, grey: the linearised network. Right: the largest loss grows in proportion to the width."
     ),
     about="",
-)
+)  # fmt: skip

@@ -1,0 +1,56 @@
+"""The linearisation of a two-layer tanh network at its initialisation, and its gradient descent in closed form."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def two_layer_kernel(
+    x: NDArray[np.float64], z: NDArray[np.float64], w: NDArray[np.float64], a: NDArray[np.float64], moves: float = 1.0
+) -> NDArray[np.float64]:
+    """Tangent kernel of ``N^(-1/2) sum_i a_i tanh(w_i . x)`` between two sets of inputs.
+
+    Args:
+        x: ``(n, d)``.
+        z: ``(m, d)``.
+        w: ``(N, d)``.
+        a: ``(N,)``.
+        moves: 1, or 0 where only a is trained.
+
+    Returns:
+        ``(n, m)``: the mean over units of ``h h' + moves a^2 (1 - h^2)(1 - h'^2) x . z`` with ``h = tanh(w . x)``.
+    """
+    h, k = np.tanh(x @ w.T), np.tanh(z @ w.T)
+    kernel = h @ k.T
+    if moves:
+        kernel += moves * (x @ z.T) * (((1 - h**2) * a**2) @ (1 - k**2).T)
+    return kernel / len(a)
+
+
+def linearised_descent(
+    kernel: NDArray[np.float64],
+    cross: NDArray[np.float64],
+    y: NDArray[np.float64],
+    rate: float,
+    steps: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Outputs on other inputs after gradient descent on the half mean squared error of a linearised network.
+
+    The linearised network starts at 0 and its kernel K is fixed, so after t steps the residual on the inputs is
+    ``-(I - rate K / n)^t y`` and the output elsewhere ``K' K^(-1) [I - (I - rate K / n)^t] y``: exact for the discrete steps.
+
+    Args:
+        kernel: K, ``(n, n)``.
+        cross: K', ``(m, n)``, between the other inputs and these.
+        y: targets ``(n,)``.
+        rate: step size of the network with this kernel; below 2n over the top eigenvalue.
+        steps: numbers of updates ``(t,)``.
+
+    Returns:
+        ``(t, m)``.
+
+    Source: Jacot, Gabriel & Hongler 2018 (arXiv 1806.07572), section 5, with steps in place of flow.
+    """
+    values, vectors = np.linalg.eigh(kernel)
+    values = np.maximum(values, 1e-15 * values[-1])
+    learnt = -np.expm1(np.log1p(-rate * values / len(y)) * np.asarray(steps)[:, None]) / values
+    return (learnt * (vectors.T @ y)) @ (cross @ vectors).T

@@ -1,0 +1,114 @@
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import stats
+
+from dlatlas.errors import AtlasError
+from dlatlas.plotting.draw import draw
+from dlatlas.plotting.provenance import commit, provenance
+from dlatlas.plotting.style import mean_interval, median_interval, new_figure, points, shades
+from dlatlas.study import Study
+
+VERDICT = {"verdict": "refuted", "claims": [{"verdict": "refuted"}, {"verdict": "supported"}]}
+
+
+def test_the_mean_interval_is_student_s():
+    values = np.random.default_rng(0).normal(size=(3, 12))
+    middle, low, high = mean_interval(values)
+    expected = stats.t.interval(0.95, 11, values.mean(1), stats.sem(values, axis=1))
+    np.testing.assert_allclose((low, high), expected)
+    np.testing.assert_allclose(middle, values.mean(1))
+
+
+def test_the_mean_interval_leaves_diverged_runs_out():
+    values = np.array([[1.0, 2.0, np.nan, 3.0]])
+    np.testing.assert_allclose(mean_interval(values), mean_interval(np.array([[1.0, 2.0, 3.0]])))
+
+
+def test_the_median_interval_covers_what_order_statistics_promise():
+    rng = np.random.default_rng(0)
+    _, low, high = median_interval(rng.standard_cauchy((2000, 15)))
+    covered = np.mean((low <= 0) & (high >= 0))
+    exact = stats.binom.cdf(11, 15, 0.5) - stats.binom.cdf(3, 15, 0.5)  # ranks 4 and 12 of 15
+    assert exact == pytest.approx(0.9648, abs=1e-4)
+    assert covered == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 2000))
+
+
+@given(st.integers(1, 30))
+def test_the_median_lies_in_its_interval(n):
+    values = np.random.default_rng(n).normal(size=(4, n))
+    middle, low, high = median_interval(values)
+    assert np.all((low <= middle) & (middle <= high))
+
+
+def test_points_carry_their_intervals():
+    _, (panel,) = new_figure()
+    values = xr.DataArray(np.arange(6.0).reshape(2, 3), dims=("x", "seed"))
+    points(panel, [1, 2], values, color="k")
+    ((_, _, (bars,)),) = panel.containers
+    middle, low, high = mean_interval(values.values)
+    for segment, x, a, b in zip(bars.get_segments(), (1, 2), low, high):
+        np.testing.assert_allclose(segment, [[x, a], [x, b]])
+    assert np.all(low < middle)
+    plt.close("all")
+
+
+def test_shades_are_distinct():
+    assert len(set(shades(8))) == 8
+
+
+def study(figure):
+    return Study(
+        title="A title", rows=("x",), family="", kind="solve", statement="", formula="", papers=(), claims=(),
+        caption="", theory=lambda cube: cube, figure=figure, parameters={},
+    )  # fmt: skip
+
+
+def drawn(cube, theory, verdict):
+    figure, (panel,) = new_figure()
+    panel.plot([0, 1], [1, 2])
+    return figure
+
+
+CUBE = xr.Dataset(attrs={"study": "toy"})
+
+
+def test_the_signature_is_in_both_files_and_equal_input_gives_equal_bytes(tmp_path):
+    signature = provenance("toy", "smoke", {"cube": "abc"}, tmp_path)
+    svg, png = draw(study(drawn), CUBE, VERDICT, tmp_path, signature)
+    assert json.loads(Image.open(png).text["Description"])["cube"] == "abc"
+    assert "&quot;cube&quot;: &quot;abc&quot;" in svg.read_text() or '"cube": "abc"' in svg.read_text()
+    again = draw(study(drawn), CUBE, VERDICT, tmp_path / "again", signature)
+    assert [path.read_bytes() for path in again] == [svg.read_bytes(), png.read_bytes()]
+
+
+def test_the_verdict_stands_in_the_corner(tmp_path):
+    seen = []
+
+    def figure(*args):
+        seen.append(drawn(*args))
+        return seen[0]
+
+    draw(study(figure), CUBE, VERDICT, tmp_path, "{}")
+    texts = [text.get_text() for text in seen[0].texts]
+    assert "A title" in texts
+    assert "✗ refuted  1/2" in texts
+
+
+def test_a_figure_that_raises_is_one_line_and_leaves_no_file(tmp_path):
+    def broken(*args):
+        raise ValueError("no axis")
+
+    with pytest.raises(AtlasError, match="study toy: figure: ValueError: no axis"):
+        draw(study(broken), CUBE, VERDICT, tmp_path, "{}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_outside_git_has_no_commit(tmp_path):
+    assert commit(tmp_path) == {"commit": None, "dirty": None}
