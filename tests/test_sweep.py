@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +11,8 @@ from dlatlas import sweep as sweep_module
 from dlatlas.params import Point
 from dlatlas.study import Study, count, number
 from dlatlas.sweep import Sweep
+
+ROOT = Path(__file__).parents[1]
 
 
 def make(dims, shard_runs=8, shape=("width",), cost=None, fixed=None):
@@ -116,3 +122,28 @@ def test_a_million_runs_are_planned_by_their_shards():
 def test_the_place_of_a_run_in_the_cube_is_its_place_in_the_product():
     sweep = make({"rate": [0.1, 0.2, 0.3], "seed": [5, 7]})
     assert sweep.runs(np.array([3]))[0] == {"width": 4, "rate": 0.2, "seed": 7}
+
+
+def test_planning_a_million_runs_takes_seconds_and_little_memory(tmp_path):
+    """A process of its own, so that its time and memory are its own."""
+    (tmp_path / "catapult_phase.yaml").write_text(
+        "fixed: {model: two_layer_linear, data: one_sample, loss: half_mse, steps: 10}\n"
+        "axes:\n  eta_lambda0: {linspace: [0.5, 4.5, 1000]}\n  seed: {range: 1000}\n  width: [32]\n"
+        "measures: [train_loss]\n"
+        "scales:\n  smoke: {shard_runs: 4096}\n"
+    )
+    code = (
+        "import resource; from pathlib import Path; from dlatlas.plan import Plan, Settings\n"
+        f"config = {{'scale': 'smoke', 'params': {str(tmp_path)!r}}}\n"
+        f"plan = Plan(Settings.read(config, Path({str(ROOT)!r})))\n"
+        "plan.targets(); jobs = 2 * len(plan.sweep('catapult_phase').shards)\n"
+        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(plan.sweep('catapult_phase').size, jobs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    runs, jobs, seconds, gigabytes = (float(word) for word in done.stdout.split())
+    assert runs == 1_000_000
+    assert jobs <= 500
+    assert seconds < 5
+    assert gigabytes < 1

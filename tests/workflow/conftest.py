@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ def checkout(to: Path, studies: tuple[str, ...] = ()) -> Repo:
         elif path.stem != "__init__":
             path.unlink()
     return Repo(to)
+
+
+@pytest.fixture(scope="session", name="checkout")
+def checkout_fixture() -> Callable[..., Repo]:
+    """``checkout(to, studies)``."""
+    return checkout
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class TwoLayerLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The output, or its linearisation, of each row of x."""
         hidden = x @ self.u.T
-        if not self.linearised:
+        if not self.linearised:  # noqa: SIM108  two formulas, one a line
             output = hidden @ self.v
         else:
             output = hidden @ self.v0 + (x @ self.u0.T) @ (self.v - self.v0)

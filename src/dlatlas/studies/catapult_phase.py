@@ -1,19 +1,18 @@
 """The catapult phase of gradient descent on a two-layer linear network with one sample.
 
 Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari (2020): f = n^(-1/2) v.u x with x = 1, y = 0, loss f^2 / 2, tangent
-kernel k = (|u|^2 + |v|^2) / n and k_0 at initialisation. With step size h: below h k_0 = 2 the loss falls and k stays;
+kernel k = (|u|^2 + |v|^2) / n, k_0 at initialisation. With step size h: below h k_0 = 2 the loss falls and k stays;
 between 2 and 4 the loss first rises to O(n) in O(ln n) steps, then falls, in a flatter minimum, h k <= 2; above 4
 it diverges. Everything follows from an exact map of two numbers (theory/catapult.py), derived there again.
 
-Corrections to the catalogue. h k <= 2 at the end is an upper bound, loose and not monotone in h k_0 (for n = 512 about 1.9
-at h k_0 = 2.1 and 0.2 at 3), so no curve is drawn through 2. The edge at 4 and the monotone fall below 2 are exact at every
-width, since h^2 f^2 / n <= (h k)^2 / 4; only the edge at 2 is blunt, by h^2 f_0^2 / n. k_0 fluctuates about 2 at O(n^(-1/2)),
-so the step size is set from each run's measured k_0. "About 12 / k_0" for ReLU is an observation of the paper
-on other data, no theorem, and is not tested here.
+Corrections to the catalogue. h k <= 2 at the end is an upper bound, loose and not monotone in h k_0, so no curve is
+drawn through 2. The edge at 4 and the monotone fall below 2 are exact at every width, since h^2 f^2 / n <= (h k)^2 / 4;
+only the edge at 2 is blunt, by h^2 f_0^2 / n. k_0 fluctuates about 2 by O(n^(-1/2)), so the step size is set from each
+run's measured k_0. "About 12 / k_0" for ReLU is an observation of the paper on other data, no theorem, and is not
+tested here.
 """
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +34,7 @@ LAZY, INSIDE = (0.0, EDGE), (2.4, 3.6)
 """Rates h k_0 of the lazy phase; and of the catapult phase away from both its edges, for laws in the width."""
 
 
-def setup(built: Any) -> dict[str, Any]:
+def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
     """The step size in units of the measured initial kernel: lr = eta_lambda0 / lambda_0."""
     from dlatlas.measures.kernels import empirical_ntk
 
@@ -43,7 +42,7 @@ def setup(built: Any) -> dict[str, Any]:
     return {"lr": built.hyper["eta_lambda0"] / kernel}
 
 
-def measure(trained: Any, stack: Any) -> dict[str, Any]:
+def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     """Output and tangent kernel on the one sample."""
     from dlatlas.measures.kernels import empirical_ntk
 
@@ -167,18 +166,19 @@ STUDY = Study(
     family="large-lr",
     kind="train",
     statement=(
-        "Lewkowycz et al. (2020): a two-layer linear network f = n^(-1/2) v·u x is trained by gradient descent with step "
-        "size η on one sample; λ is its tangent kernel. For ηλ₀ < 2 the loss falls and λ stays up to O(1/n). For "
-        "2 < ηλ₀ < 4 the loss first grows to O(n) within O(ln n) steps, λ drops by O(1), and training ends in a flatter "
-        "minimum with ηλ ≤ 2. For ηλ₀ > 4 it diverges. The linearised network diverges at every ηλ₀ > 2."
+        "Lewkowycz et al. (2020): a two-layer linear network f = n^(-1/2) v·u x is trained by gradient descent with "
+        "step size η on one sample; λ is its tangent kernel. For ηλ₀ < 2 the loss falls and λ stays up to O(1/n). For "
+        "2 < ηλ₀ < 4 the loss first grows to O(n) within O(ln n) steps, λ drops by O(1), and training ends in a "
+        "flatter minimum with ηλ ≤ 2. For ηλ₀ > 4 it diverges. The linearised network diverges at every ηλ₀ > 2."
     ),
     formula=(
         r"f_{t+1} = \left(1 - \eta\lambda_t + \frac{\eta^2 f_t^2}{n}\right) f_t, \qquad "
         r"\lambda_{t+1} = \lambda_t + \frac{\eta f_t^2}{n} \left(\eta\lambda_t - 4\right)"
     ),
     papers=(
-        Paper("lewkowycz2020", "Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari", "The large learning rate phase of deep "
-              "learning: the catapult mechanism", "arXiv", 2020, "https://arxiv.org/abs/2003.02218"),
+        Paper("lewkowycz2020", "Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari",
+              "The large learning rate phase of deep learning: the catapult mechanism", "arXiv", 2020,
+              "https://arxiv.org/abs/2003.02218"),
     ),
     parameters={
         "inputs": count(1, "input dimension"),
@@ -198,7 +198,7 @@ STUDY = Study(
     claims=(
         Claim(
             name="three phases",
-            statement="The loss falls at once below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, and diverges above 4/λ₀.",
+            statement="The loss falls below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, diverges above 4/λ₀.",
             source="Lewkowycz et al. 2020, section 2.1; exact at 4, up to O(1/n) at 2",
             quantity="fraction of runs in the predicted phase [1]",
             statistic=lambda cube, theory: phase_agreement(cube, False),
@@ -284,8 +284,9 @@ STUDY = Study(
     ),
     figure=figure,
     caption=(
-        "Left: sharpness ηλ at the end against that at the start; points: networks (median and 95 % interval), lines: the "
-        "two-variable map, grey: the linearised network. Right: the largest loss grows in proportion to the width."
+        "Left: sharpness ηλ at the end against that at the start. Right: the largest loss, in proportion to the width. "
+        "Points: networks (median and 95 % interval over seeds); lines: the two-variable map; grey: the linearised "
+        "network, and networks below 2/λ₀."
     ),
     about="",
 )  # fmt: skip

@@ -44,7 +44,7 @@ def solve(stack: Any) -> dict[str, Any]:
     x, y = 3 * box[:, 0] - 2, 2 * box[:, 1:] - 1
     end = descend(
         x.ravel().astype(np.float32),
-        y.transpose(1, 0, 2).reshape(d - 1, -1).astype(np.float32),
+        y.transpose(1, 0, 2).reshape(d - 1, x.size).astype(np.float32),
         **shape,
         dt=stack["dt"],
         horizon=HORIZON,

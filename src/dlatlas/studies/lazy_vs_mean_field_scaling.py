@@ -1,27 +1,27 @@
 """Lazy training and feature learning: one exponent of the output scale decides.
 
-f(x) = (alpha / N) sum_i a_i tanh(w_i . x) less its value at initialisation, alpha = N^p: p = 0 is the mean-field scaling
-(Mei, Montanari & Nguyen 2018), p = 1/2 that of the tangent kernel (Jacot, Gabriel & Hongler 2018). The clock: the loss
-is divided by alpha^2 and the step size multiplied by N, lr = rate N / alpha^2, so that the kernel that drives f in the time
-rate x steps is of order 1 for every alpha and N (Chizat, Oyallon & Bach 2019).
+f(x) = (alpha / N) sum_i a_i tanh(w_i . x) less its value at initialisation, alpha = N^p: p = 0 is the mean-field
+scaling (Mei, Montanari & Nguyen 2018), p = 1/2 that of the tangent kernel (Jacot, Gabriel & Hongler 2018). The clock:
+the loss is divided by alpha^2 and the step size multiplied by N, lr = rate N / alpha^2, so that the kernel that drives
+f in the time rate x steps is of order 1 for every alpha and N (Chizat, Oyallon & Bach 2019).
 
 What follows. A unit moves by -(1/alpha) a_i <r tanh'(w_i . x) x>: by 1/alpha. First-order changes of kernel and
 output are odd in a_i, so they average to a fluctuation 1/(alpha sqrt N); second-order ones leave 1/alpha^2. Both are
-1/N at alpha = sqrt N, and beyond it the fluctuation 1/alpha at fixed N is left.
+1/N at alpha = sqrt N, and beyond it the fluctuation, 1/alpha at fixed N, is left.
 
 Corrections to the catalogue. It has |h - y| in the laziness criterion: it is |alpha h - y|, and alpha h(w_0) must be
-bounded, hence the centred output. It puts kernel change and distance to the linearised model at N^(-1/2), that is
-1/alpha, on the tangent-kernel scaling: that is the proven bound, the rate is 1/N (Lee et al. 2019 observed it).
-"1/alpha" holds at fixed N for alpha beyond sqrt N, and there not for the antisymmetric initialisation, whose
-pairs cancel the odd orders: 1/alpha^2. "Short in NTK, longer in mean field" depends on the clock: in that of the plain
-loss half the loss is learnt in a time 1/alpha^2, in that of the rescaled loss in a time of order 1 at every alpha.
+bounded, hence the centred output. It puts the distance to the linearised model at 1/alpha on the tangent-kernel
+scaling too, so at N^(-1/2): that is the proven bound, the rate is 1/N (Lee et al. 2019 observed it). "1/alpha" holds at
+fixed N for alpha beyond sqrt N, and there not for the antisymmetric initialisation, whose pairs cancel the odd orders:
+1/alpha^2. "Short in NTK, longer in mean field" depends on the clock: in that of the plain loss half the loss is learnt
+in a time 1/alpha^2, in that of the rescaled loss in a time of order 1 at every alpha.
 """
 
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count, flag, number
 from dlatlas.theory.lazy import linearised_descent, two_layer_kernel
@@ -29,6 +29,7 @@ from dlatlas.verdict import AtMost, Equals, slope
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LINKS = ("linear", "relu", "tanh", "erf", "sign", "hermite2", "hermite3", "hermite4")
@@ -38,13 +39,13 @@ STOPS = 2.0 ** np.arange(0, 21)
 """Stopping times of the kernel method, in steps; the best is taken."""
 
 
-def setup(built: Any) -> dict[str, Any]:
+def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
     """The step size N / alpha^2, in units of ``rate``."""
     hyper = built.hyper
     return {"lr": hyper["rate"] * hyper["width"] ** (1 - 2 * hyper["scale_exponent"])}
 
 
-def measure(trained: Any, stack: Any) -> dict[str, Any]:
+def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     """How far the units moved, and the descent of the linearised twin in closed form, for as many steps."""
     x, y = (part.numpy() for part in trained.data())
     x_test, y_test = (part.numpy() for part in trained.data("test"))
@@ -71,7 +72,7 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
 
 
 def where(cube: "xr.Dataset", **settings: float) -> NDArray[np.bool_]:
-    """Which settings are asked for, ``(setting,)``; the fully trained network without symmetry unless said otherwise."""
+    """Which settings are asked for, ``(setting,)``; by default the fully trained network without paired units."""
     wanted = {"symmetric": False, "features_only": False, **settings}
     return np.all([cube[name].values == value for name, value in wanted.items()], axis=0)
 
@@ -125,7 +126,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     figure, (left, middle, right) = new_figure(3)
     width = cube["width"].values
 
-    def draw(panel: Any, x: Any, values: Any, **options: Any) -> None:
+    def draw(panel: "Axes", x: ArrayLike, values: ArrayLike, **options: Any) -> None:  # noqa: ANN401
         points(panel, x, xr.DataArray(values, dims=("x", "seed")), of="median", **options)
 
     for p, color, word in ((MEAN_FIELD, PALETTE[1], "α = 1"), (TANGENT, PALETTE[0], "α = √N")):
@@ -192,11 +193,12 @@ STUDY = Study(
     family="kernel",
     kind="train",
     statement=(
-        "A two-layer network f = (α/N) Σ aᵢσ(wᵢ·x), α = Nᵖ, is trained on the loss divided by α². On the tangent-kernel "
-        "scaling p = 1/2 each unit moves by N^(-1/2), the tangent kernel and the distance to the linearised network "
-        "shrink like 1/N: the net is a kernel method (Jacot et al. 2018; Chizat et al. 2019). On the mean-field scaling "
-        "p = 0 (Mei et al. 2018) all three stay of order one at every width, and the net beats its kernel on a target "
-        "that depends on one direction. At fixed N the distance to the linearised network falls like 1/α."
+        "A two-layer network f = (α/N) Σ aᵢσ(wᵢ·x), α = Nᵖ, is trained on the loss divided by α². On the "
+        "tangent-kernel scaling p = 1/2 each unit moves by N^(-1/2), and the tangent kernel and the distance to the "
+        "linearised network shrink like 1/N: the net is a kernel method (Jacot et al. 2018; Chizat et al. 2019). On "
+        "the mean-field scaling p = 0 (Mei et al. 2018) all three stay of order one at every width, and the net beats "
+        "its kernel on a target that depends on one direction. At fixed N the distance to the linearised network "
+        "falls like 1/α."
     ),
     formula=(
         r"f(x) = \frac{\alpha}{N} \sum_{i=1}^{N} a_i \, \sigma(w_i \cdot x), \qquad \alpha = N^{p}, \qquad "
@@ -205,12 +207,15 @@ STUDY = Study(
     papers=(
         Paper("chizat2019", "Chizat, Oyallon & Bach", "On lazy training in differentiable programming", "NeurIPS", 2019,
               "https://arxiv.org/abs/1812.07956"),
-        Paper("mei2018", "Mei, Montanari & Nguyen", "A mean field view of the landscape of two-layer neural networks",
-              "PNAS", 2018, "https://arxiv.org/abs/1804.06561"),
-        Paper("jacot2018", "Jacot, Gabriel & Hongler", "Neural tangent kernel: convergence and generalization in neural "
-              "networks", "NeurIPS", 2018, "https://arxiv.org/abs/1806.07572"),
-        Paper("lee2019", "Lee, Xiao, Schoenholz, Bahri, Novak, Sohl-Dickstein & Pennington", "Wide neural networks of any "
-              "depth evolve as linear models under gradient descent", "NeurIPS", 2019, "https://arxiv.org/abs/1902.06720"),
+        Paper("mei2018", "Mei, Montanari & Nguyen",
+              "A mean field view of the landscape of two-layer neural networks", "PNAS", 2018,
+              "https://arxiv.org/abs/1804.06561"),
+        Paper("jacot2018", "Jacot, Gabriel & Hongler",
+              "Neural tangent kernel: convergence and generalization in neural networks", "NeurIPS", 2018,
+              "https://arxiv.org/abs/1806.07572"),
+        Paper("lee2019", "Lee, Xiao, Schoenholz, Bahri, Novak, Sohl-Dickstein & Pennington",
+              "Wide neural networks of any depth evolve as linear models under gradient descent", "NeurIPS", 2019,
+              "https://arxiv.org/abs/1902.06720"),
     ),
     parameters={
         "width": count(256, "hidden units N"),

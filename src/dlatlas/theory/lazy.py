@@ -36,7 +36,7 @@ def linearised_descent(
     """Outputs on other inputs after gradient descent on the half mean squared error of a linearised network.
 
     The linearised network starts at 0 and its kernel K is fixed, so after t steps the residual on the inputs is
-    ``-(I - rate K / n)^t y`` and the output elsewhere ``K' K^(-1) [I - (I - rate K / n)^t] y``: exact for the discrete steps.
+    ``-(I - rate K / n)^t y`` and the output elsewhere ``K' K^(-1) [I - (I - rate K / n)^t] y``, exactly.
 
     Args:
         kernel: K, ``(n, n)``.

@@ -1,0 +1,49 @@
+"""Every study through the real Snakefile at smoke scale, and the page over all of them."""
+
+import json
+import re
+
+import pytest
+import xarray as xr
+
+from dlatlas.study import load_study, study_names
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def atlas(checkout, tmp_path_factory):
+    repo = checkout(tmp_path_factory.mktemp("atlas") / "repo", tuple(study_names()))
+    done = repo.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return repo
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_a_study_ends_in_a_cube_a_verdict_and_a_figure(atlas, name):
+    home = atlas.path / "results" / name
+    record = json.loads((home / "verdict.json").read_text())
+    assert [claim["name"] for claim in record["claims"]] == [claim.name for claim in load_study(name).claims]
+    assert all(claim["estimate"] is not None for claim in record["claims"])
+    assert record["status"]["failed"] == record["status"]["missing"] == 0
+    cube = xr.open_zarr(home / "cube.zarr")
+    for variable in cube.data_vars.values():
+        assert {"units", "long_name", "source"} <= set(variable.attrs)
+    assert (home / "figure.png").stat().st_size > 10_000
+
+
+def test_a_second_run_does_nothing(atlas):
+    assert atlas.jobs() == {}
+
+
+def test_the_page_has_every_study(atlas):
+    page = (atlas.path / "results" / "atlas" / "index.html").read_text()
+    for name in study_names():
+        assert re.search(rf'href="{name}\.html"', page)
+        assert (atlas.path / "results" / "atlas" / f"{name}.html").is_file()
+
+
+def test_verdicts_computed_again_from_the_cubes_alone_are_the_same(atlas):
+    done = atlas.python("-m", "dlatlas", "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("at scale smoke") == len(study_names())
