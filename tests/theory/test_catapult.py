@@ -38,7 +38,9 @@ def test_one_step_by_hand():
 def test_both_edges_are_bracketed():
     rng = np.random.default_rng(0)
     f, kernel = rng.standard_normal(200), 2 + 0.01 * rng.standard_normal(200)
-    below, above, landing, beyond = (catapult_map(f, kernel, eta / kernel, 10**6, 2000) for eta in (1.99, 2.01, 3.99, 4.01))
+    below, above, landing, beyond = (
+        catapult_map(f, kernel, eta / kernel, 10**6, 2000) for eta in (1.99, 2.01, 3.99, 4.01)
+    )
     assert np.all(below["peak_step"] == 0)
     assert np.all(above["peak_step"] > 0)
     assert np.all(np.isfinite(landing["kernel"]))

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.func import functional_call, jacrev, jvp
 
@@ -14,15 +15,16 @@ def network(**options) -> tuple[ScaledTwoLayer, dict[str, torch.Tensor]]:
     return net, {name: value.detach() for name, value in net.named_parameters()}
 
 
-def test_the_kernel_is_the_product_of_automatic_gradients():
-    for features in (False, True):
-        net, p = network(features_only=features)
-        rows = [
-            torch.cat([part.flatten(1) for part in jacrev(lambda q: functional_call(net, q, (inputs,))[:, 0])(p).values()], 1)
-            for inputs in (torch.tensor(X), torch.tensor(Z))
-        ]
-        kernel = two_layer_kernel(X, Z, p["w"].numpy(), p["a"].numpy(), 0.0 if features else 1.0)
-        np.testing.assert_allclose(kernel, (rows[0] @ rows[1].T).numpy(), rtol=1e-12)
+def gradients(net: ScaledTwoLayer, p: dict[str, torch.Tensor], inputs: np.ndarray) -> np.ndarray:
+    rows = jacrev(lambda q: functional_call(net, q, (torch.tensor(inputs),))[:, 0])(p)
+    return torch.cat([part.flatten(1) for part in rows.values()], 1).numpy()
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_the_kernel_is_the_product_of_automatic_gradients(features):
+    net, p = network(features_only=features)
+    kernel = two_layer_kernel(X, Z, p["w"].numpy(), p["a"].numpy(), 0.0 if features else 1.0)
+    np.testing.assert_allclose(kernel, gradients(net, p, X) @ gradients(net, p, Z).T, rtol=1e-12)
 
 
 def test_the_diagonal_of_a_wide_kernel_is_its_expectation():

@@ -175,9 +175,9 @@ STUDY = Study(
     kind="solve",
     statement=(
         "A multichannel convolution with circular padding on n × n images is a matrix of n²m rows. Sedghi, Gupta & "
-        "Long show that its singular values are those of n² blocks of size m × m, the Fourier transform of the kernel. The "
-        "kernel reshaped to a matrix bounds the norm between R and kR only, and zero padding breaks the identity: by "
-        "O(1/n) over the whole spectrum, by O(1/n²) in the norm."
+        "Long show that its singular values are those of n² blocks of size m × m, the Fourier transform of the "
+        "kernel. The kernel reshaped to a matrix bounds the norm between R and kR only, and zero padding breaks the "
+        "identity: by O(1/n) over the whole spectrum, by O(1/n²) in the norm."
     ),
     formula=(
         r"\sigma(M) = \bigcup_{u,v=0}^{n-1} \sigma\left(P^{(u,v)}\right), \quad "
@@ -234,7 +234,7 @@ STUDY = Study(
     claims=(
         Claim(
             name="blocks give all",
-            statement="The n²m singular values are those of the n² Fourier blocks, to machine precision; also for k > n.",
+            statement="The n²m singular values are those of n² Fourier blocks, to machine precision; also for k > n.",
             source="Sedghi et al. 2019, theorem 6",
             quantity="largest difference from the dense SVD over the norm [1]",
             statistic=lambda cube, theory: max(np.nanmax(cube["mismatch"].values), np.nanmax(distance(cube, "dense"))),
@@ -301,6 +301,15 @@ STUDY = Study(
         ),
     ),
     figure=figure,
-    caption="",
-    about="",
+    caption=(
+        "Left: a layer (n = 8, m = 2, k = 3) by dense SVD against the Fourier blocks; grey, the zero-padded control. "
+        "Middle: the norm over that of the reshaped kernel, between its bounds (medians over kernels and m, n = 16). "
+        "Right: what zero padding changes, for m = 1, k = 3 (means over kernels)."
+    ),
+    about=(
+        "The row says that zero padding changes the top singular value by O(k/n): that is right for the whole sorted "
+        "spectrum, while the norm changes by O(1/n²). The exponents of the cost are left out: an operation count "
+        "would restate the formula, and wall time is not reproducible bit by bit. For orientation, n = 32 and m = 1 "
+        "took one core 0.5 s by dense SVD and 0.3 ms by Fourier blocks."
+    ),
 )

@@ -352,7 +352,7 @@ STUDY = Study(
     ),
     figure=figure,
     caption=(
-        "Logistic loss, mean and 95 % interval over seeds: constant steps (full), the flow to late times (open). Lines: "
+        "Logistic loss, mean and 95 % interval over seeds: constant steps (full), flow to late times (open). Lines: "
         "theory without a fitted constant, on the right the slope alone. Grey: polynomial tail."
     ),
     about="",

@@ -5,9 +5,10 @@ minimise sum (y - f)^2 + ridge |a|^2 over N samples. The linear part of sigma ha
 regression, which overfits the noise at N = D; the rest of sigma acts as a ridge on it. At N = P no parameter is spare.
 The error is against clean labels, in units of the teacher's variance; the noise's variance is 1 / SNR.
 
-The theory is exact in the proportional limit (theory/random_feature_ridge.py) and has no fitted constant. The height of
-a peak is read from the logarithm of the median over seeds: its mean in a fixed window of N / D or N / P, above the higher
-of the means on both sides. N = P itself is in no window: there the error at ridge 0 has no mean (P(error > t) ~ t^-1/2).
+The theory is exact in the proportional limit (theory/random_feature_ridge.py) and has no fitted constant. The height
+of a peak is read from the logarithm of the median over seeds: its mean in a fixed window of N / D or N / P, above the
+higher of the means on both sides. N = P itself is in no window: there the error at ridge 0 has no mean, P(error > t) ~
+t^-1/2, and the median of 20 seeds is not yet the theory's curve.
 
 Corrections of the catalogue, each checked here:
 - r of tanh is 0.930, not 0.92; eta - zeta is the strength of the effective noise only if E sigma = 0. So r is taken as
@@ -194,22 +195,26 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     shown.append([("as on the left", PALETTE[0], "tanh", {}), ("mean of 10", PALETTE[4], "tanh", {"members": 10}),
                   (f"ridge {WINDOW:g}", PALETTE[3], "tanh", {"ridge": WINDOW}),
                   ("no noise", CONTROL, "tanh", {"noise": 0.0})])  # fmt: skip
+    fine = np.unique(np.geomspace(n.min(), n.max(), 160).round())
     for panel, settings in zip(panels, shown):
         for label, color, activation, setting in settings:
-            panel.plot(n, curve(theory, activation, **setting), color=color, linewidth=1.4)
+            of = {"noise": NOISE, "ridge": RIDGELESS, "members": 1, **setting}
+            panel.plot(
+                fine, [excess_error(masses(activation), m, p, d, **of) for m in fine], color=color, linewidth=1.4
+            )
             measured = xr.DataArray(curve(cube, activation, **setting), dims=("n", "seed"))
-            points(panel, n, measured, color=color, label=label, of="median", markersize=3)
-        panel.set(xscale="log", yscale="log", xlabel="samples  $N$", ylim=(0.01, 3e4))
+            points(panel, n, measured, color=color, label=label, of="median", markersize=3.5)
+        panel.set(xscale="log", yscale="log", xlabel="samples  $N$", ylim=(0.008, 3e4))
         reference(panel, x=d, text="$N = D$")
         reference(panel, x=p, text="$N = P$")
-        legend(panel, loc="upper left", fontsize=7.5)
+        legend(panel, loc="lower left", fontsize=7.5)
     panels[0].set_ylabel("test error / variance of the teacher")
     letters(panels, (f"Signal-to-noise ratio {1 / NOISE:g}, no ridge", "tanh"))
     return figure
 
 
 STUDY = Study(
-    title="Triple descent: noise peaks at N = D, parameters at N = P",
+    title="Two overfitting peaks: at N = D and at N = P",
     rows=("triple-descent",),
     family="overparametrization",
     kind="solve",
@@ -333,7 +338,7 @@ STUDY = Study(
             statistic=lambda cube, theory: spared(cube, members=10),
             expected=AtLeast(0.0),
             control=Control("Ten times less noise does the opposite.", lambda cube, theory: spared(cube, noise=0.5)),
-            permute="features",
+            permute="n",
             shuffled=("error",),
         ),
         Claim(
@@ -360,6 +365,16 @@ STUDY = Study(
         ),
     ),
     figure=figure,
-    caption="",
-    about="",
+    caption=(
+        "Test error against the number of samples, D = 50 and P = 500: medians with 95 % intervals over seeds, and the "
+        "proportional limit as lines (nothing fitted). Left: four activations; |z| (grey) is the control without a "
+        "linear part. Right: tanh with ten predictors averaged, with ridge, and without noise (grey, control)."
+    ),
+    about=(
+        "Both peaks at once need an activation that is nearly linear: tanh (r = 0.93) has them, relu (0.73) only a "
+        "shoulder at N = D. That ridge spares the linear peak is true in a window (at ridge 1 both are gone), and "
+        "averaging K predictors divides the excess at N = P by K instead of removing it. The row's r of tanh is "
+        "0.930; r of relu is 1/2 only if the mean of the activation counts as noise. Setting P = D puts both peaks "
+        "at one place by definition and is not run."
+    ),
 )

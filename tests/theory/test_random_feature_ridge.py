@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from dlatlas.errors import InputError
+from dlatlas.theory.random_feature_ridge import ACTIVATIONS, Masses, excess_error, masses
+
+LINEAR = masses("linear")
+
+
+def test_masses_equal_their_closed_forms():
+    relu, even = masses("relu"), masses("abs")
+    expected = (1 / (2 * np.pi), 1 / 4, 1 / (4 * np.pi))
+    assert (relu.constant, relu.linear, relu.quadratic) == pytest.approx(expected, rel=1e-10)
+    assert (even.constant, even.linear, even.quadratic) == pytest.approx((2 / np.pi, 0, 1 / np.pi), rel=1e-10)
+    assert relu.total == pytest.approx(1 / 2)
+    assert even.total == LINEAR.total == pytest.approx(1)
+
+
+def test_linearities_are_those_of_the_audit():
+    found = {name: masses(name).linearity for name in ACTIVATIONS}
+    assert found == pytest.approx({"linear": 1, "tanh": 0.930, "relu": 1 / (2 - 2 / np.pi), "abs": 0}, abs=5e-4)
+    assert masses("tanh").linear == pytest.approx(0.3669, abs=5e-5)
+    assert masses("tanh").total == pytest.approx(0.3943, abs=5e-5)
+
+
+def test_masses_of_tanh_agree_with_monte_carlo():
+    z = np.random.default_rng(0).standard_normal(400_000)
+    for samples, truth in ((np.tanh(z) ** 2, masses("tanh").total), (np.tanh(z) * z, masses("tanh").linear ** 0.5)):
+        assert abs(samples.mean() - truth) < 4 * samples.std() / np.sqrt(len(z))
+
+
+def test_linear_features_without_ridge_are_least_squares():
+    """Hastie et al. 2022, theorem 1: noise d/(n - d) for n > d, (1 - n/d) + noise n/(d - n) for n < d; p >> d."""
+    d, noise = 100, 3.0
+    for n, expected in ((150, noise * 100 / 50), (400, noise * 100 / 300), (60, 0.4 + noise * 60 / 40)):
+        assert excess_error(LINEAR, n, 10**7, d, 1e-9, noise) == pytest.approx(expected, rel=1e-3)
+
+
+def test_linear_features_with_ridge_are_ridge_regression_in_the_marchenko_pastur_law():
+    """Dobriban & Wager 2018, from the law's own quadrature at n = 2 d; p >> d."""
+    d, ridge, noise = 200, 0.7, 2.0
+    c = 0.5  # d / n, eigenvalues of x^T x / n
+    low, high = (1 - np.sqrt(c)) ** 2, (1 + np.sqrt(c)) ** 2
+    angle = (np.arange(20_000) + 0.5) * np.pi / 20_000
+    s = (low + high) / 2 + (high - low) / 2 * np.cos(angle)
+    weight = np.sqrt((high - s) * (s - low)) / (2 * np.pi * c * s) * (high - low) / 2 * np.sin(angle) * np.pi / 20_000
+    assert weight.sum() == pytest.approx(1, abs=1e-6)
+    n = 2 * d
+    shift = ridge * d / n  # features x / sqrt d: (x^T x / d + ridge)
+    expected = weight @ ((shift / (s + shift)) ** 2 + noise * c * s / (s + shift) ** 2)
+    assert excess_error(LINEAR, n, 10**8, d, ridge, noise) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "ridge", "members"),
+    [("tanh", 40, 1e-8, 1), ("tanh", 150, 1e-2, 1), ("relu", 300, 1e-8, 1), ("abs", 90, 0.1, 1), ("linear", 300, 1e-8, 1),
+     ("tanh", 150, 1e-8, 5), ("relu", 90, 1e-2, 5)],
+)  # fmt: skip
+def test_simulated_regressions_have_the_predicted_error(name, n, ridge, members):
+    """The standard error over 16 draws, and 6 % for the limit: at d = 60 it is not reached."""
+    d, p, noise, errors = 60, 220, 2.0, []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        x, unseen, teacher = rng.standard_normal((n, d)), rng.standard_normal((400, d)), rng.standard_normal(d)
+        teacher /= np.linalg.norm(teacher)
+        y = x @ teacher + np.sqrt(noise) * rng.standard_normal(n)
+        mean = 0.0
+        for _ in range(members):
+            F = rng.standard_normal((d, p)) / np.sqrt(d)
+            Z, Z_unseen = (ACTIVATIONS[name](inputs @ F) / np.sqrt(p) for inputs in (x, unseen))
+            mean = mean + Z_unseen @ np.linalg.solve(Z.T @ Z + ridge * np.eye(p), Z.T @ y) / members
+        errors.append(np.mean((mean - unseen @ teacher) ** 2))
+    predicted = excess_error(masses(name), n, p, d, ridge, noise, members)
+    assert abs(np.mean(errors) - predicted) < 4 * np.std(errors, ddof=1) / 4 + 0.06 * predicted
+
+
+def test_infinitely_many_members_are_kernel_regression_with_jacots_larger_ridge():
+    """(arXiv 2002.08404): the larger ridge solves r = ridge + r/p tr K (K + r)^-1, K drawn here with its own spectrum."""
+    d, n, p, ridge, noise = 300, 200, 500, 0.05, 1.0
+    of = masses("tanh")
+    x = np.random.default_rng(0).standard_normal((n, d))
+    values = np.linalg.eigvalsh(of.linear * x @ x.T / d) + of.rest
+    larger = ridge
+    for _ in range(500):
+        larger = ridge + larger / p * np.sum(values / (values + larger))
+    ensemble = excess_error(of, n, p, d, ridge, noise, members=np.inf)
+    assert ensemble == pytest.approx(excess_error(of, n, 10**7, d, larger, noise), rel=0.01)
+
+
+def test_the_mean_of_k_predictors_exceeds_the_limit_by_one_over_k():
+    one, ten, limit = (excess_error(masses("tanh"), 450, 500, 50, 1e-8, 5.0, k) for k in (1, 10, np.inf))
+    assert (one - limit) / (ten - limit) == pytest.approx(10)
+
+
+def test_the_peaks_diverge_at_n_equal_p_and_for_linear_features_at_n_equal_d():
+    for activation, n in (("tanh", 500), ("abs", 500), ("linear", 50)):
+        heights = [excess_error(masses(activation), n, 500, 50, ridge, 5.0) for ridge in (1e-4, 1e-6, 1e-8)]
+        assert np.diff(np.log(heights)) == pytest.approx(np.log(10), rel=0.25)  # like ridge^(-1/2)
+
+
+def test_an_unknown_activation_and_a_ridge_of_zero_are_named():
+    with pytest.raises(InputError, match="activation: expected one of linear, tanh, relu, abs, found 'elu'"):
+        masses("elu")
+    with pytest.raises(InputError, match="ridge: expected a positive number, found 0"):
+        excess_error(Masses(0, 1, 0, 0), 10, 10, 10, 0, 0)
