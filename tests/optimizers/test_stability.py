@@ -58,7 +58,9 @@ def test_adam_is_stable_up_to_38_over_eta_in_preconditioned_curvature():
         for _ in range(3000):
             gradients = {"w": curvature * parameters["w"]}
             # a late step: the bias corrections are one, and the second moment is far below eps = 1
-            parameters, state = ADAM.update(gradients, state, parameters, {**hyper, "step": torch.tensor(1e15)})
+            parameters, state = ADAM.update(
+                gradients, state, parameters, {**hyper, "step": torch.tensor(1e15, dtype=torch.float64)}
+            )
         return abs(float(parameters["w"]))
 
     assert amplitude(0.99 * edge) < 1e-9
