@@ -7,6 +7,7 @@ from dlatlas.errors import unknown
 
 MODELS = {
     "mlp": "dlatlas.models.mlp:MLP",
+    "noisy_quadratic": "dlatlas.models.noisy_quadratic:NoisyQuadratic",
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
     "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
     "linear_predictor": "dlatlas.models.linear_predictor:LinearPredictor",
@@ -21,6 +22,7 @@ DATASETS = {
     "one_sample": "dlatlas.data.one_sample:one_sample",
     "gaussian_regression": "dlatlas.data.gaussian:gaussian_regression",
     "gaussian_classes": "dlatlas.data.gaussian:gaussian_classes",
+    "gaussian_noise": "dlatlas.data.gaussian_noise:gaussian_noise",
     "embedded_classes": "dlatlas.data.embedded_classes:embedded_classes",
     "single_index_teacher": "dlatlas.data.teacher:single_index_teacher",
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
@@ -37,6 +39,7 @@ LOSSES = {
     "logistic": "dlatlas.measures.losses:logistic",
     "exponential": "dlatlas.measures.losses:exponential",
     "poly_tail": "dlatlas.measures.losses:poly_tail",
+    "objective": "dlatlas.measures.objective:objective",
 }
 
 OPTIMIZERS = {
@@ -46,6 +49,7 @@ OPTIMIZERS = {
     "adam": "dlatlas.optimizers.adam:ADAM",
     "unit_speed_flow": "dlatlas.optimizers.unit_speed_flow:UNIT_SPEED_FLOW",
     "signsgd": "dlatlas.optimizers.signsgd:SIGNSGD",
+    "majority_vote": "dlatlas.optimizers.majority_vote:MAJORITY_VOTE",
 }
 
 

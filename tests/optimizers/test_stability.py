@@ -51,20 +51,20 @@ def test_adam_is_stable_up_to_38_over_eta_in_preconditioned_curvature():
     edge = (2 + 2 * BETA) / ((1 - BETA) * LR)
     frozen = {"beta2": 1.0 - 1e-12, "eps": 1.0}
 
-    def amplitude(curvature):
+    def highest(curvature):
         parameters = {"w": torch.tensor([1e-9], dtype=torch.float64)}
-        state = ADAM.init(parameters)
-        hyper = {"lr": LR, "momentum": BETA, **frozen}
-        for _ in range(3000):
+        state, seen = ADAM.init(parameters), 0.0
+        for _ in range(400):
             gradients = {"w": curvature * parameters["w"]}
-            # a late step: the bias corrections are one, and the second moment is far below eps = 1
-            parameters, state = ADAM.update(
-                gradients, state, parameters, {**hyper, "step": torch.tensor(1e15, dtype=torch.float64)}
-            )
-        return abs(float(parameters["w"]))
+            # a late step: the bias corrections are one, and the second moment stays far below eps = 1 while w is small
+            late = torch.tensor(1e15, dtype=torch.float64)
+            hyper = {"lr": LR, "momentum": BETA, **frozen, "step": late}
+            parameters, state = ADAM.update(gradients, state, parameters, hyper)
+            seen = max(seen, abs(float(parameters["w"])))
+        return seen
 
-    assert amplitude(0.99 * edge) < 1e-9
-    assert not amplitude(1.01 * edge) < 1e-9
+    assert highest(0.99 * edge) < 1e-7
+    assert highest(1.01 * edge) > 1e-3
 
 
 def test_signsgd_moves_every_coordinate_by_lr():

@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 BLOCK = 128
 """Steps whose noise is drawn at once."""
 
+OVERSHOOT = 0.5826
+"""-zeta(1/2) / sqrt(2 pi): a walk of Gaussian steps, seen at its steps alone, crosses a level later than the continuous
+path does, as if the level were farther by this many standard deviations of a step (Broadie, Glasserman & Kou,
+Mathematical Finance 7, 1997)."""
+
 Array = NDArray[np.float32]
 
 
@@ -45,7 +50,8 @@ def waits(
     """Waits of walkers that start in the left well, by Euler-Maruyama steps: gradient descent with injected noise.
 
     A walker that reaches x = 1 is mirrored to x = -1 (the landscape is symmetric) and its clock starts again, so that
-    its waits are those between consecutive transitions. A run's numbers depend on its own generator alone.
+    its waits are those between consecutive transitions. Levels are moved nearer by ``OVERSHOOT``, so that the times are
+    those of the continuous path. A run's numbers depend on its own generator alone.
 
     Args:
         beta: ``(run,)`` inverse temperatures.
@@ -65,6 +71,7 @@ def waits(
     top = np.full((runs, walkers), np.nan, dtype=np.float32)
     run, walker = (index.ravel() for index in np.indices((runs, walkers)))
     scale = np.sqrt(2 * dt / beta).astype(np.float32)
+    nearer = np.repeat(np.float32(OVERSHOOT) * scale, walkers)
     x = np.full(runs * walkers, -1, dtype=np.float32)
     spread = 1 / np.sqrt(beta * k_well)
     first = [s * g.standard_normal((d - 1, walkers)) for s, g in zip(spread, generators)]
@@ -77,14 +84,14 @@ def waits(
             [s * g.standard_normal((BLOCK, d, n), np.float32) for s, g, n in zip(scale, generators, alive) if n],
             axis=2,
         )
-        seen = path[:, : len(x)]
+        seen, goal = path[:, : len(x)], 1 - nearer
         for step in range(BLOCK):
             along, across = force(x, y, k_well, k_saddle)
             x += along * np.float32(dt) + noise[step, 0]
             if d > 1:
                 y += across * np.float32(dt) + noise[step, 1:]
             seen[step] = x
-            over = np.flatnonzero(x >= 1)
+            over = np.flatnonzero(x >= goal)
             if len(over):
                 x[over] *= -1
                 now = done + step + 1
@@ -96,19 +103,20 @@ def waits(
                 passed[over] += 1
         fresh = np.flatnonzero(np.isnan(top[run, walker]))
         if len(fresh):
-            above = seen[:, fresh] >= 0
+            above = seen[:, fresh] >= -nearer[fresh]
             hit = above.any(0)
             at = fresh[hit]
             top[run[at], walker[at]] = (done + 1 + above[:, hit].argmax(0)) * dt
         done += BLOCK
         left = passed < passages
         if not left.all():
-            x, y, run, walker, begun, passed = x[left], y[:, left], run[left], walker[left], begun[left], passed[left]
+            x, y, nearer, run, walker = x[left], y[:, left], nearer[left], run[left], walker[left]
+            begun, passed = begun[left], passed[left]
     return wait, top
 
 
 def descend(x: Array, y: Array, k_well: float, k_saddle: float, dt: float, horizon: float) -> Array:
-    """Where gradient descent without noise stands at time ``horizon``, from x ``(walker,)`` and y ``(d - 1, walker)``."""
+    """The x ``(walker,)`` at which gradient descent without noise stands at time ``horizon``; arguments as in ``force``."""
     x, y = x.copy(), y.copy()
     for _ in range(round(horizon / dt)):
         along, across = force(x, y, k_well, k_saddle)

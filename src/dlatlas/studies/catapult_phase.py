@@ -138,7 +138,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     reference(left, x=MAXIMUM)
     for x, name in ((1.0, "lazy"), (3.0, "catapult"), (4.5, "diverges")):
         left.text(x, 4.72, name, ha="center", va="center", fontsize=8, color="#444444")
-    reference(left, y=EDGE, text="2", side="left")
+    reference(left, y=EDGE, text="$\\eta\\lambda = 2$")
     left.set(xlabel="initial  $\\eta\\lambda_0$", ylabel="final  $\\eta\\lambda$", xlim=(0.3, 5.0), ylim=(0, 5))
     legend(left, loc=(0.02, 0.62))
     inside = np.flatnonzero(within(rates, INSIDE))
@@ -154,7 +154,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     right.set_xticks(width, [f"{n:,}" for n in width])
     right.minorticks_off()
     legend(right, loc="upper left")
-    letters((left, right), ("where it lands", "how high it flies"))
+    letters((left, right), ("sharpness after training", "largest loss"))
     return figure
 
 
@@ -288,5 +288,10 @@ STUDY = Study(
         "Points: networks (median and 95 % interval over seeds); lines: the two-variable map; grey: the linearised "
         "network, and networks below 2/λ₀."
     ),
-    about="",
+    about=(
+        "All seven claims hold, and float64 networks follow the map to 2e-11 even where it is chaotic. Two of 960 runs "
+        "are in another phase than the limit says, both of width 32 at ηλ₀ = 2.1, where the edge lies at 2 + η²f₀²/n. "
+        "The final ηλ is 1.89 at ηλ₀ = 2.1, 0.04 at 3.1 and scattered from 0.01 to 1.7 beyond: 2 is a bound, no curve. "
+        "The observation that ReLU networks train up to about 12/λ₀ is not tested."
+    ),
 )  # fmt: skip

@@ -51,14 +51,15 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     x_test, y_test = (part.numpy() for part in trained.data("test"))
     outputs = trained.outputs("test")[..., 0].numpy()
     now, then = ({key: part.numpy() for key, part in p.items()} for p in (trained.parameters, trained.initial))
-    steps = 0 if np.array_equal(now["a"], then["a"]) else int(stack["steps"])  # the first checkpoint is step 0
     moved = np.linalg.norm(now["w"] - then["w"], axis=-1) / np.linalg.norm(then["w"], axis=-1)
-    gap, best = np.zeros(len(stack)), np.zeros(len(stack))
-    for run in range(len(stack)):
+    gap, best = np.full((2, len(stack)), np.nan)
+    trained_at_all = not np.array_equal(now["a"], then["a"])  # at step 0 there is nothing to compare
+    for run in range(len(stack) if trained_at_all else 0):
         data = [part if trained.shared_data else part[run] for part in (x, x_test, y, y_test)]
         unit, moves = (then["w"][run], then["a"][run]), float(trained.buffers["moves"][run])
+        stops = np.append(STOPS, int(stack["steps"]))
         kernels = (two_layer_kernel(z, data[0], *unit, moves) for z in data[:2])
-        twin = linearised_descent(*kernels, data[2][:, 0], float(stack["rate"][run]), np.append(STOPS, steps))
+        twin = linearised_descent(*kernels, data[2][:, 0], float(stack["rate"][run]), stops)
         gap[run] = np.sqrt(np.mean((outputs[run] - twin[-1]) ** 2))
         best[run] = np.min(np.mean((twin[:-1] - data[3][:, 0]) ** 2, axis=1)) / 2
     return {"unit_change": moved.mean(axis=1), "linear_gap": gap, "kernel_test_loss": best}
@@ -149,19 +150,18 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     paired = of(cube, "linear_gap", symmetric=True)[-1]
     draw(middle, alpha, paired, color=CONTROL, label=f"N = {width[-1]:,}, paired", marker="s")
     middle.plot(alpha, np.median(paired[0]) * (alpha[0] / alpha) ** 2, color=CONTROL, linewidth=1.0)
-    middle.set(xscale="log", yscale="log", xlabel="output scale  α", ylabel="distance to linearised model")
+    middle.set(xscale="log", yscale="log", xlabel="output scale  α", ylabel="rms distance to linearised network")
     alpha = float(width[-1]) ** cube["scale_exponent"].values[where(cube)]
-    draw(right, alpha, of(cube, "test_loss")[-1], color=PALETTE[0], label="network")
-    right.axhline(np.median(of(cube, "kernel_test_loss", scale_exponent=TANGENT)[-1]), color=PALETTE[1], linewidth=1.2,
-                  label="its kernel")  # fmt: skip
+    ratio = cube.assign(ratio=cube["test_loss"] / cube["kernel_test_loss"])
+    draw(right, alpha, of(ratio, "ratio")[-1], color=PALETTE[0], label="network")
+    right.axhline(1.0, color=PALETTE[1], linewidth=1.2, label="its kernel method")
     alpha = float(width[-1]) ** cube["scale_exponent"].values[where(cube, features_only=True)]
-    features = of(cube, "test_loss", features_only=True)[-1]
+    features = of(ratio, "ratio", features_only=True)[-1]
     draw(right, alpha, features, color=CONTROL, label="random features", marker="s")
-    right.set(xscale="log", xlabel="output scale  α", ylabel=f"test loss, N = {width[-1]:,}")
-    right.set_ylim(bottom=0)
-    for panel in (left, middle, right):
-        legend(panel, fontsize=7)
-    letters((left, middle, right), ("who moves", "who is linear", "who learns"))
+    right.set(xscale="log", xlabel="output scale  α", ylabel="test loss / kernel method", ylim=(0, 1.4))
+    for panel, place in ((left, "lower left"), (middle, "lower left"), (right, "lower right")):
+        legend(panel, fontsize=7, loc=place)
+    letters((left, middle, right), ("movement", "distance to linear", f"test loss, N = {width[-1]:,}"))
     return figure
 
 
@@ -296,8 +296,14 @@ STUDY = Study(
     figure=figure,
     caption=(
         "Points: networks (median, 95 % interval over seeds); lines: predicted powers drawn through the largest width "
-        "(left) and through α = √N (middle), and the kernel method of the same initial net at its best stopping time "
-        "(right). Grey: paired signs, random features."
+        "(left) and through α = √N (middle), and the kernel method of the same initial net at its best stopping "
+        "time (right). Grey: units in pairs of opposite sign, random features."
     ),
-    about="",
+    about=(
+        "Displacement, the mean-field laws, 1/α at fixed N, the clock and the advantage over the kernel are supported. "
+        "The two 1/N laws at α = √N are undecided: the slopes over N = 64 to 2,048 are about -0.8, steeper than the "
+        "proven N^(-1/2), but they steepen with N (the distance from -0.5 to -0.97), because α = 8 is not yet lazy and "
+        "corrections are of relative order 1/α. The catalogue's 1/α for the distance, N^(-1/2) at α = √N, is a bound "
+        "there, and its half-line on training time holds in the clock of the plain loss only."
+    ),
 )  # fmt: skip

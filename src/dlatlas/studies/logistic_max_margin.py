@@ -15,7 +15,7 @@ that constant only.
 
 Over the decade that constant steps reach, ln t moves by a third: norm and risk are tested there. A power of ln t is
 not told from another, so it is tested on the gradient flow, which such descent follows (its curvature dies as 1/t), by
-steps of constant length up to t = e^40 and beyond (the catalogue's "normalised integrator").
+steps of constant length up to t = e^60 and beyond (the catalogue's "normalised integrator").
 """
 
 import json
@@ -186,12 +186,14 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     panels[2].plot(s, 1.5 / s**2, color="black", linewidth=1.2, zorder=1, label=r"$\propto 1/s^2$")
     for panel in panels:
         panel.set(xscale="log", yscale="log", xlim=(2.7, 110), xticks=(3, 10, 30, 100), xticklabels=(3, 10, 30, 100))
+    panels[1].set_ylim(8e-4)
+    panels[2].set_ylim(1e-4)
     panels[0].set_ylabel(r"$\gamma\,|w|$")
     panels[1].set_ylabel(r"$1 -$ margin$\,/\,\gamma$")
     panels[2].set_ylabel(r"$1 - \cos(w, \hat w)$")
     panels[1].set_xlabel(r"clock  $s = \ln(\eta t/n) - \mathrm{E}_p \ln\alpha$")
     legend(panels[0])
-    panels[2].legend(*(part[:1] for part in panels[2].get_legend_handles_labels()), fontsize=8, loc="lower left")
+    panels[2].legend(*(part[:1] for part in panels[2].get_legend_handles_labels()), fontsize=8, loc="upper right")
     return figure
 
 
@@ -355,5 +357,12 @@ STUDY = Study(
         "Logistic loss, mean and 95 % interval over seeds: constant steps (full), flow to late times (open). Lines: "
         "theory without a fitted constant, on the right the slope alone. Grey: polynomial tail."
     ),
-    about="",
+    about=(
+        "Norm, risk, margin, offset and validation loss go as predicted; the exponent of 1 - cos, about -1.4 between "
+        "t = e^8 and e^80, is still on its way to -2, because a support vector of small alpha nears its place "
+        "only as t^(-alpha |z|^2). With constant steps up to t = 4·10⁴, where ln t moves by a "
+        "third in the last decade, no power of ln t can be told from another (at 6·10⁴ the exponent was -0.9, and "
+        "shuffled measurements did as well), so powers are measured on the gradient flow. The catalogue's identity "
+        "lacked the factor 1/n of the mean loss, and its offset w̃, unlike the direction, depends on the start."
+    ),
 )

@@ -177,11 +177,11 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     drawn = [(at, colors[i], "-", f"labels {100 * cube['label_noise'].values[at]:.0f} % random")
              for i, at in enumerate(levels(cube))]  # fmt: skip
     drawn += [
-        (place(cube, NOISE_INPUTS), PALETTE[1], "--", "and noise inputs"),
-        (place(cube, OTHER_RANDOM), PALETTE[3], "--", "MNIST-1D, random"),
+        (place(cube, NOISE_INPUTS), PALETTE[1], "--", "random, noise inputs"),
+        (place(cube, OTHER_RANDOM), PALETTE[3], "--", "random, MNIST-1D"),
     ]
     for panel, by in zip(panels, ("raw", "complexity")):
-        margins = sample(cube, by)
+        margins = sample(cube, by) * (1.0 if by == "raw" else 1000.0)
         for at, color, dash, label in drawn:
             values = np.sort(margins[at], axis=None)
             share = np.arange(1, len(values) + 1) / len(values)
@@ -189,7 +189,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         panel.set_xlim(0, np.quantile(margins[place(cube, TRUE)], 0.98))
         panel.set(ylabel="share of training examples" if by == "raw" else "")
     panels[0].set_xlabel("margin")
-    panels[1].set_xlabel(r"margin $/\,(R_A |X|_F / n)$")
+    panels[1].set_xlabel(r"$10^3\,\times$ margin $/\,(R_A |X|_F / n)$")
     excess = over_training(cube, "test_error") - over_training(cube, "train_error")
     lipschitz = over_training(cube, "lipschitz_product")
     for i, color in enumerate(colors):
@@ -198,7 +198,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     panels[2].plot(
         lipschitz[0].mean(0), test, "s-", color=CONTROL, markersize=3, linewidth=1.0, label="test error, 0 %"
     )
-    panels[2].set(xlabel=r"Lipschitz product $\prod_i s_i$", ylabel="excess risk", xscale="log")
+    panels[2].set(xlabel=r"Lipschitz product $s_1 s_2 s_3$", ylabel="excess risk", xlim=(14, 38))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     legend(panels[2])
     return figure
@@ -351,5 +351,12 @@ STUDY = Study(
         "Left and middle: distribution functions of the training margins at equal training loss, pooled over seeds. "
         "Right: excess risk against the Lipschitz product over training, mean over seeds; grey: the control."
     ),
-    about="",
+    about=(
+        "True and random labels separate as in the paper, and the margin more than takes up the growth of the "
+        "Lipschitz product, so the ratio falls rather than staying constant. Not confirmed at this scale: the curves "
+        "of random labels are narrow and up to a third apart in scale, so the strict distance between them is nearly "
+        "that of true from random labels, where an eye would call them close; and the correlation with the excess risk "
+        "is .77, because the product stands still while the first excess appears. The order of test errors holds but "
+        "for one exchange in two of eight seeds."
+    ),
 )

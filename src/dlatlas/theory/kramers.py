@@ -58,7 +58,7 @@ def eyring_kramers(beta: float, d: int = 1, k_well: float = 8.0, k_saddle: float
 
 
 def first_correction(d: int = 1, k_well: float = 8.0, k_saddle: float = 8.0) -> float:
-    """c in T = (Eyring-Kramers) (1 + c / beta + O(beta^-2)).
+    """The c of T = (Eyring-Kramers) (1 + c / beta + O(beta^-2)).
 
     Laplace's method to the next order at both ends of the barrier, the transverse directions integrated out. At
     d = 1: 3/16 from the quartic term of the top, 3/16 from the cubic and quartic terms of the well.

@@ -1,0 +1,28 @@
+"""A stochastic objective whose gradient noise is known: a quadratic tilted by the data."""
+
+import torch
+from torch import Tensor, nn
+
+
+class NoisyQuadratic(nn.Module):
+    """f(w; x) = h |w|^2 / 2 + sigma x.w, inputs ``(n, d)`` -> the objective of each, ``(n,)``.
+
+    For x ~ N(0, I) its mean is h |w|^2 / 2 and its gradient h w + sigma x. Use with the loss ``objective``. The start is
+    the ramp w_i = start i / d, i = 1, ..., d, so that coordinates begin at signal-to-noise ratios from small to large.
+
+    Args:
+        d: dimension of w.
+        curvature: h.
+        noise: sigma, the standard deviation of each coordinate of one example's gradient.
+        start: the largest coordinate at the start.
+    """
+
+    def __init__(self, d: int = 20, curvature: float = 1.0, noise: float = 1.0, start: float = 1.0) -> None:
+        super().__init__()
+        self.w = nn.Parameter(start * torch.arange(1, d + 1) / d)
+        self.register_buffer("curvature", torch.tensor(float(curvature)))
+        self.register_buffer("noise", torch.tensor(float(noise)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The objective on each example."""
+        return self.curvature / 2 * self.w.square().sum() + self.noise * (x @ self.w)
