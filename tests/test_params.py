@@ -80,6 +80,11 @@ def test_zipped_axes_are_one_dimension(tmp_path):
     assert read(tmp_path, text).dims["size"] == {"steps": [1, 2], "rate": [0.5, 0.25]}
 
 
+def test_a_zipped_column_may_repeat_a_value(tmp_path):
+    text = GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1, 2, 1], rate: [0.5, 0.5, 0.25]}", 1)
+    assert read(tmp_path, text).dims["size"] == {"steps": [1, 2, 1], "rate": [0.5, 0.5, 0.25]}
+
+
 BAD = {
     "unknown key": (
         GOOD.replace("fixed:\n  width: 8", "fixd:\n  width: 8", 1),
@@ -144,6 +149,10 @@ BAD = {
     "unequal zipped axes": (
         GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1], rate: [0.5, 0.25]}", 1),
         r"zip.size \(line 4\): zipped axes differ in length: \{'steps': 1, 'rate': 2\}",
+    ),
+    "a zipped point that stands twice": (
+        GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1, 2, 1], rate: [0.5, 0.5, 0.5]}", 1),
+        r"zip.size \(line 4\): the point \(1, 0.5\) stands twice, at 2 too",
     ),
     "swept twice": (
         GOOD.replace("scales:", "zip:\n  size: {steps: [1, 2], rate: [0.5, 0.25]}\nscales:"),

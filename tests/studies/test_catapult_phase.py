@@ -112,6 +112,7 @@ def test_the_opposite_planted_in_the_cube_is_refuted(name, plant, ideal):
     assert verdict(name, cube, predicted) == "refuted"
 
 
+@pytest.mark.usefixtures("fewer_draws")
 def test_smoke_finds_the_phases_the_map_and_the_flatter_minimum(smoke_cube):
     record = judge_study(STUDY, smoke_cube("catapult_phase"))
     found = {claim["name"]: claim["verdict"] for claim in record["claims"]}
@@ -122,7 +123,7 @@ def test_smoke_finds_the_phases_the_map_and_the_flatter_minimum(smoke_cube):
 
 def test_the_linearised_network_of_the_engine_is_a_geometric_series(smoke_cube):
     cube = smoke_cube("catapult_phase")
-    linear = cube.isel(network=int(np.flatnonzero(cube["linearised"].values)[0])).sel(eta_lambda0=[1.9, 2.3, 2.5])
+    linear = cube.isel(network=int(np.flatnonzero(cube["linearised"].values)[0])).sel(eta_lambda0=[2.3, 2.5])
     output = np.log(np.abs(linear["output"].transpose("step", "eta_lambda0", "seed").values))
     growth = np.broadcast_to(np.log(np.abs(1 - linear["eta_lambda0"].values))[:, None], output.shape[1:])
-    np.testing.assert_allclose(output[-1] - output[0], 500 * growth, rtol=1e-6)
+    np.testing.assert_allclose(output[-1] - output[0], int(cube["step"][-1]) * growth, rtol=1e-6)

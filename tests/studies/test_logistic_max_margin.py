@@ -5,7 +5,14 @@ import pytest
 import xarray as xr
 
 from dlatlas.studies.logistic_max_margin import STUDY
-from dlatlas.verdict import judge_claim, judge_study
+from dlatlas.verdict import judge_claim
+
+
+def turned(w, by):
+    """w with a sideways part proportional to a hyper-parameter, so that the limit direction depends on it."""
+    side = xr.DataArray(np.eye(20)[1], dims="coordinate")
+    return w + 0.3 * w[by] * np.sqrt((w**2).sum("coordinate")) * side
+
 
 CLAIMS = {claim.name: claim for claim in STUDY.claims}
 OPPOSITES = {
@@ -14,9 +21,9 @@ OPPOSITES = {
     "angle exponent": {"misalignment": np.sqrt},
     "margin exponent": {"reached_margin": lambda v: 0.9 * v},
     "support identity": {"score": lambda v: v + 0.5},
-    "one limit": {"weight": lambda v: v * (1 + 0.3 * np.arange(20) * v["start"])},
-    "step size": {"weight": lambda v: v * (1 + 0.3 * np.arange(20) * v["eta"])},
-    "validation loss": {"test_loss": np.sqrt},
+    "one limit": {"weight": lambda v: turned(v, "start")},
+    "step size": {"weight": lambda v: turned(v, "eta")},
+    "validation loss": {"test_loss": lambda v: v**2},
 }
 
 
@@ -24,6 +31,7 @@ OPPOSITES = {
 def ideal(smoke_cube) -> xr.Dataset:
     """The smoke cube with every measurement replaced by what the theory says at very late times."""
     cube = smoke_cube("logistic_max_margin").isel(seed=[0, 1, 2, 3] * 2).assign_coords(seed=range(8))
+    cube = cube.drop_vars(["loss_trace", "peak", "peak_step", "diverged_at"])
     steps, noise = cube.sizes["step"], xr.DataArray(np.random.default_rng(0).uniform(0.97, 1.03, 8), dims="seed")
     log = xr.DataArray(np.geomspace(1, 90, steps), dims="step") * xr.ones_like(cube["norm"]) + np.log(cube["lr"])
     flow = cube["optimizer"] != "sgd"
@@ -60,9 +68,8 @@ def test_the_opposite_is_refuted(ideal, name):
 
 def test_at_smoke_scale_the_risk_already_falls_as_one_over_t_and_nothing_diverges(smoke_cube):
     cube = smoke_cube("logistic_max_margin")
-    record = judge_study(STUDY, cube)
-    assert record["status"]["ok"] == cube.sizes["seed"] * 40
-    assert {claim["name"]: claim["verdict"] for claim in record["claims"]}["risk slope"] == "supported"
+    assert np.all(cube["status"] == 0)
+    assert judge_claim(CLAIMS["risk slope"], cube, STUDY.theory(cube))["verdict"] == "supported"
 
 
 def test_the_margin_reached_never_exceeds_that_of_the_support_vector_machine(smoke_cube):

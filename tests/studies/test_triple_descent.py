@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from dlatlas.studies import triple_descent as page
 from dlatlas.training.stack import Stack
@@ -11,6 +12,20 @@ from dlatlas.verdict import judge_claim, judge_study
 STUDY = page.STUDY
 CLAIMS = {claim.name: claim for claim in STUDY.claims}
 N = [10, 14, 20, 28, 40, 50, 63, 80, 100, 120, 150, 200, 270, 350, 420, 500, 600, 700, 1000, 1500]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in a job of the workflow; on a busy machine threads that spin make small matrices a hundred times slower."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def fewer_draws(monkeypatch):
+    """Enough to tell supported from refuted; the smallest p-value is 1/60."""
+    monkeypatch.setattr("dlatlas.verdict.DRAWS", 99)
+    monkeypatch.setattr("dlatlas.verdict.SHUFFLES", 59)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +62,9 @@ def planted(ideal, source, **target):
     cube, theory = ideal
     donor = cube["error"].isel(features=source.get("features", 2))
     donor = donor.sel({name: value for name, value in source.items() if name != "features"})
-    return cube.assign(error=xr.where(where(cube, **target), donor, cube["error"]).transpose(*cube["error"].dims)), theory
+    return cube.assign(
+        error=xr.where(where(cube, **target), donor, cube["error"]).transpose(*cube["error"].dims)
+    ), theory
 
 
 def test_a_cube_as_the_theory_has_it_supports_every_claim(ideal):
@@ -106,7 +123,17 @@ def test_a_failed_run_is_left_out(ideal):
 
 
 def test_the_solver_is_plain_ridge_regression_and_averages_its_members():
-    run = {"n": 30, "d": 6, "p": 20, "activation": "tanh", "members": 3, "tests": 50, "noise": 2.0, "ridge": 0.3, "seed": 4}
+    run = {
+        "n": 30,
+        "d": 6,
+        "p": 20,
+        "activation": "tanh",
+        "members": 3,
+        "tests": 50,
+        "noise": 2.0,
+        "ridge": 0.3,
+        "seed": 4,
+    }
     stack = Stack([run, {**run, "ridge": 0.1}], {k: run[k] for k in STUDY.shape}, folder=SimpleNamespace())
     found = STUDY.solve(stack)
     data, noise, features = (stack.generator(0, name, names=("d", "p")) for name in ("data", "noise", "features"))

@@ -1,3 +1,168 @@
-"""The page (to be)."""
-def build_page(plan):
-    plan.page.parent.mkdir(parents=True, exist_ok=True); plan.page.write_text("x"); return [plan.page]
+"""The atlas: a static page over all studies, and one for each; opens from disk, asks nothing of a network."""
+
+import html
+import io
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from latex2mathml.converter import convert
+from markupsafe import Markup
+
+from dlatlas.atlas import numbers
+from dlatlas.atlas.bar import bar
+from dlatlas.errors import InputError
+from dlatlas.plan import Plan
+from dlatlas.store import read_json, write_bytes
+
+TEMPLATES = Path(__file__).parent / "templates"
+THUMBNAIL = 480
+"""Pixels across."""
+
+SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
+
+
+def build_page(plan: Plan) -> list[Path]:
+    """Writes ``index.html``, a page a study, and the figures beside them; returns what was written.
+
+    Raises:
+        InputError: a study without verdict or figure, by file.
+    """
+    folder = plan.page.parent
+    studies = [_entry(plan, name) for name in plan.names]
+    made: list[Path] = []
+
+    def write(name: str, content: str | bytes) -> None:
+        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+        made.append(folder / name)
+
+    environment = _environment()
+    for name in ("style.css", "atlas.js"):
+        write(name, (TEMPLATES / name).read_bytes())
+    tally = {word: sum(study["verdict"] == word for study in studies) for word in SIGNS}
+    kinds, families = (sorted({study[key] for study in studies}) for key in ("kind", "family"))
+    write("index.html", environment.get_template("index.html").render(
+        studies=studies, tally=tally, kinds=kinds, families=families, scale=plan.settings.scale,
+        runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
+    ))  # fmt: skip
+    for place, study in enumerate(studies):
+        around = {"before": studies[place - 1], "after": studies[(place + 1) % len(studies)]}
+        write(f"{study['name']}.html", environment.get_template("study.html").render(study=study, **around))
+        home = plan.home(study["name"])
+        write(f"{study['name']}.svg", (home / "figure.svg").read_bytes())
+        write(f"{study['name']}.png", _thumbnail(home / "figure.png"))
+    return made
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "number": numbers.number,
+        "whole": numbers.whole,
+        "duration": numbers.duration,
+        "size": numbers.size,
+        "sign": SIGNS.__getitem__,
+        "words": lambda name: name.replace("_", " ").replace("-", " "),
+    }
+    return environment
+
+
+def _entry(plan: Plan, name: str) -> dict[str, Any]:
+    """All that the pages say of one study."""
+    sweep, home = plan.sweep(name), plan.home(name)
+    study = sweep.study
+    for file in ("verdict.json", "figure.svg", "figure.png", "cube.zarr"):
+        if not (home / file).exists():
+            raise InputError(f"{home / file}: missing; `snakemake --cores all` makes it")
+    record = read_json(home / "verdict.json")
+    known = study.all_parameters()
+    for claim in record["claims"]:
+        claim["bar"] = Markup(bar(claim))  # noqa: S704  our own numbers
+        claim["allowed"] = _allowed(*claim["bounds"])
+    return {
+        "name": name,
+        "title": study.title,
+        "kind": study.kind,
+        "family": study.family,
+        "rows": study.rows,
+        "statement": study.statement,
+        "formula": Markup(convert(study.formula, display="block")),  # noqa: S704  MathML
+        "papers": study.papers,
+        "caption": study.caption,
+        "about": study.about,
+        "verdict": record["verdict"],
+        "claims": record["claims"],
+        "supported": sum(claim["verdict"] == "supported" for claim in record["claims"]),
+        "runs": record["runs"],
+        "status": {word: count for word, count in record["status"].items() if count or word == "ok"},
+        "scale": record["scale"],
+        "axes": [
+            (column, known[column].meaning, values)
+            for columns in sweep.dims.values()
+            for column, values in columns.items()
+        ],
+        "fixed": [(key, value, known[key].meaning) for key, value in sweep.fixed.items()],
+        "measures": sweep.measures,
+        "variables": _variables(home / "cube.zarr"),
+        "cube_size": sum(path.stat().st_size for path in (home / "cube.zarr").rglob("*") if path.is_file()),
+        "cost": _cost(plan, name),
+        "provenance": _provenance(home / "figure.svg"),
+        "search": " ".join(
+            [name, study.title, study.statement, study.family, study.kind, record["verdict"], *study.rows]
+            + [paper.cite() for paper in study.papers]
+            + [claim["name"] for claim in record["claims"]]
+        ).lower(),
+    }
+
+
+def _allowed(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"≤ {numbers.number(high)}" if low is None else f"≥ {numbers.number(low)}"
+    return f"{numbers.number((low + high) / 2)} ± {numbers.number((high - low) / 2)}"
+
+
+def _variables(cube: Path) -> list[dict[str, Any]]:
+    """Name, dimensions, units and meaning of each variable, from the metadata alone."""
+    metadata = read_json(cube / "zarr.json")["consolidated_metadata"]["metadata"]
+    return [
+        {"name": name, "dims": item.get("dimension_names") or [], **item["attributes"]}
+        for name, item in sorted(metadata.items())
+        if item["node_type"] == "array" and "long_name" in item["attributes"]
+    ]
+
+
+def _cost(plan: Plan, name: str) -> dict[str, Any]:
+    manifests = [read_json(path) for path in plan.cube_inputs(name) if path.is_file()]
+    shards = [manifest for manifest in manifests if "versions" in manifest]
+    return {
+        "seconds": sum(manifest["seconds"] for manifest in manifests),
+        "shards": len(plan.sweep(name).shards),
+        "versions": shards[0]["versions"] if shards else {},
+        "machine": shards[0]["machine"] if shards else {},
+    }
+
+
+def _provenance(figure: Path) -> dict[str, Any]:
+    """What the figure says of itself."""
+    found = re.search(r"<dc:description>(.*?)</dc:description>", figure.read_text(encoding="utf-8"), re.DOTALL)
+    try:
+        return json.loads(html.unescape(found[1])) if found else {}
+    except json.JSONDecodeError as error:
+        raise InputError(f"{figure}: its signature cannot be read ({error}); delete it and run again") from None
+
+
+def _thumbnail(figure: Path) -> bytes:
+    from PIL import Image
+
+    with Image.open(figure) as image:
+        small = image.convert("RGB").resize((THUMBNAIL, round(image.height * THUMBNAIL / image.width)), Image.LANCZOS)
+    buffer = io.BytesIO()
+    small.quantize(128).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

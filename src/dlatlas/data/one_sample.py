@@ -10,7 +10,7 @@ from dlatlas.data.dataset import Dataset
 def one_sample(*, folder: Path, generator: np.random.Generator) -> Dataset:
     """The input x = 1 with the target y = 0.
 
-    Source: the warm-up model of Lewkowycz et al. 2020 (arXiv 2003.02218), section 2.1.
+    Source: the warm-up model of Lewkowycz et al. 2020 (arXiv 2003.02218).
 
     Args:
         folder: the data folder; not read.

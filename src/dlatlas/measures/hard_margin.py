@@ -24,8 +24,8 @@ def against_hard_margin(trained: Trained) -> dict[str, NDArray[np.generic]]:
 
     Returns:
         With z = y x and what the hard-margin solution: ``norm`` |w|; ``misalignment`` 1 - cos(w, what), NaN at w = 0;
-        ``reached_margin`` min z.w / |w|; ``svm_margin`` 1 / |what|; ``test_hinge`` E max(0, -z.what) on the test set, all
-        ``(run,)``; ``multiplier`` alpha and ``score`` z.w of the d examples of largest alpha, float32
+        ``reached_margin`` min z.w / |w|; ``svm_margin`` 1 / |what|; ``test_hinge`` E max(0, -z.what) on the test set,
+        all ``(run,)``; ``multiplier`` alpha and ``score`` z.w of the d examples of largest alpha, float32
         ``(run, d)`` (in general position at most d examples are support vectors); ``weight`` w, float32 ``(run, d)``.
 
     Raises:

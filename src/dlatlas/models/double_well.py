@@ -116,7 +116,7 @@ def waits(
 
 
 def descend(x: Array, y: Array, k_well: float, k_saddle: float, dt: float, horizon: float) -> Array:
-    """The x ``(walker,)`` at which gradient descent without noise stands at time ``horizon``; arguments as in ``force``."""
+    """The x ``(walker,)`` of gradient descent without noise at time ``horizon``; arguments as in ``force``."""
     x, y = x.copy(), y.copy()
     for _ in range(round(horizon / dt)):
         along, across = force(x, y, k_well, k_saddle)

@@ -5,10 +5,11 @@ from torch import Tensor, nn
 
 
 class NoisyQuadratic(nn.Module):
-    """f(w; x) = h |w|^2 / 2 + sigma x.w, inputs ``(n, d)`` -> the objective of each, ``(n,)``.
+    """f(w; x) = h |w|^2 / 2 + sigma x.w, inputs ``(n, d)`` -> ``(n,)``, of which the value is that without the tilt.
 
-    For x ~ N(0, I) its mean is h |w|^2 / 2 and its gradient h w + sigma x. Use with the loss ``objective``. The start is
-    the ramp w_i = start i / d, i = 1, ..., d, so that coordinates begin at signal-to-noise ratios from small to large.
+    The gradient on x ~ N(0, I) is h w + sigma x; the value is the mean objective h |w|^2 / 2 itself, so that a loss trace
+    shows where the weights are and no sampling noise. Use with the loss ``objective``. The start is the ramp
+    w_i = start i / d, i = 1, ..., d, so that coordinates begin at signal-to-noise ratios from small to large.
 
     Args:
         d: dimension of w.
@@ -25,4 +26,5 @@ class NoisyQuadratic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The objective on each example."""
-        return self.curvature / 2 * self.w.square().sum() + self.noise * (x @ self.w)
+        tilt = self.noise * (x @ self.w)
+        return self.curvature / 2 * self.w.square().sum() + (tilt - tilt.detach())

@@ -16,7 +16,7 @@ class TwoLayerLinear(nn.Module):
     are kept as buffers. Both start from the same weights: they are drawn from ``seed``, ``width`` and ``inputs``
     alone, not from the engine's own stream, whose name would contain ``linearised``.
 
-    Source: Lewkowycz et al. 2020 (arXiv 2003.02218), equation 1.
+    Source: Lewkowycz et al. 2020 (arXiv 2003.02218), the warm-up model.
     """
 
     def __init__(self, inputs: int = 1, width: int = 512, linearised: bool = False, seed: int = 0) -> None:

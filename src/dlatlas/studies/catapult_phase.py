@@ -190,8 +190,8 @@ STUDY = Study(
     setup=setup,
     measure=measure,
     variables={
-        "output": Variable("output on the sample", "output", "f, Lewkowycz et al. 2020, section 2.1"),
-        "kernel": Variable("tangent kernel of the sample", "output²", "λ, Lewkowycz et al. 2020, section 2.1"),
+        "output": Variable("output on the sample", "output", "f, Lewkowycz et al. 2020, warm-up model"),
+        "kernel": Variable("tangent kernel of the sample", "output²", "λ, Lewkowycz et al. 2020, warm-up model"),
     },
     cost=lambda run: 1000.0 + run["width"],
     theory=theory,
@@ -199,7 +199,7 @@ STUDY = Study(
         Claim(
             name="three phases",
             statement="The loss falls below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, diverges above 4/λ₀.",
-            source="Lewkowycz et al. 2020, section 2.1; exact at 4, up to O(1/n) at 2",
+            source="Lewkowycz et al. 2020, warm-up model; exact at 4, up to O(1/n) at 2",
             quantity="fraction of runs in the predicted phase [1]",
             statistic=lambda cube, theory: phase_agreement(cube, False),
             expected=AtLeast(0.95),  # the blunt edge at 2 can move at most the runs of width 32 next to it
@@ -209,7 +209,7 @@ STUDY = Study(
         Claim(
             name="two-variable map",
             statement="Output and kernel of a network of any width follow the map of two numbers exactly.",
-            source="Lewkowycz et al. 2020, the two update equations of section 2.1",
+            source="Lewkowycz et al. 2020, the two update equations of the warm-up model",
             quantity="fraction of catapult runs whose final kernel is the map's within 1e-6 [1]",
             statistic=lambda cube, theory: map_agreement(cube, theory, False),
             expected=AtLeast(0.95),
@@ -223,7 +223,7 @@ STUDY = Study(
         Claim(
             name="flatter minimum",
             statement="Every run of the catapult phase ends with ηλ at most 2.",
-            source="Lewkowycz et al. 2020, section 2.1: only such minima are stable",
+            source="Lewkowycz et al. 2020, warm-up model: only such minima are stable",
             quantity="largest final ηλ of the catapult phase [1]",
             statistic=lambda cube, theory: flattest(cube, False),
             expected=AtMost(EDGE),
@@ -234,7 +234,7 @@ STUDY = Study(
         Claim(
             name="peak grows as n",
             statement="In the catapult phase the largest loss is of order n.",
-            source="Lewkowycz et al. 2020, section 2.1; at most n λ₀²/8 by |f| ≤ n^(1/2) λ/2",
+            source="Lewkowycz et al. 2020, warm-up model; at most n λ₀²/8 by |f| ≤ n^(1/2) λ/2",
             quantity="log-log slope of the largest loss against the width [1]",
             statistic=lambda cube, theory: width_exponent(cube, "peak", INSIDE),
             expected=Equals(1.0, 0.1),
@@ -273,7 +273,7 @@ STUDY = Study(
         Claim(
             name="catapult drop is O(1)",
             statement="Between 2/λ₀ and 4/λ₀ the kernel drops by a part that does not depend on the width.",
-            source="Lewkowycz et al. 2020, section 2.1",
+            source="Lewkowycz et al. 2020, warm-up model",
             quantity="log-log slope of 1 - λ/λ₀ against the width [1]",
             statistic=lambda cube, theory: width_exponent(cube, "drop", INSIDE),
             expected=Equals(0.0, 0.1),

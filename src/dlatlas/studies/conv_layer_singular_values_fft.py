@@ -263,7 +263,7 @@ STUDY = Study(
         Claim(
             name="reshaped kernel is far off",
             statement="The norm is often far from both bounds: by more than 10 % for more than half of the kernels.",
-            source="Sedghi et al. 2019, section 4.2 (often: the median; far: 10 %)",
+            source="Sedghi et al. 2019 (often: the median; far: 10 %)",
             quantity="median distance of ln‖M‖ from the nearer of ln R and ln kR [1]",
             statistic=lambda cube, theory: np.nanmedian(np.minimum(*sandwich(cube, theory))),
             expected=AtLeast(np.log(1.1)),

@@ -150,7 +150,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
 
     figure, panels = new_figure(3)
     beta = cube["beta"].values
-    fine = np.linspace(beta[0], beta[-1], 45)
+    fine = np.linspace(beta[0], beta[-1], 23)
     for name, color in zip(("line", "plane", "five"), PALETTE):
         here = cube.sel(landscape=name)
         shape = (int(here["d"]), float(here["k_well"]), float(here["k_saddle"]))

@@ -216,17 +216,19 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     grid = np.linspace(-2.5, 2.5, 101)
     left.plot(grid, vote.gaussian_vote_error(grid, 1.0), color="#222222", lw=1.2, zorder=4)
     left.set(xlim=(-2.5, 2.5), xlabel=r"$(1-2b/M)\sqrt{M}\,S$", ylabel="vote wrong")
-    reference(middle, x=0.5, text="1/2", side="left")
+    reference(middle, x=0.5)
     lost = cube["status"].sel(aggregator="mean", attack="scale", share=ONE).values == 1
-    note = "mean, one scaled worker:\ndiverges at every M" if lost.all() else "mean, one scaled worker:\nmost runs diverge"
-    middle.annotate(note, (0.02, 0.96), xycoords="axes fraction", va="top", fontsize=7.5, color=CONTROL)
+    note = f"mean, one worker\nsending -10 M g:\n{100 * lost.mean():.0f} % diverge"
+    middle.annotate(note, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=7.5, color=CONTROL)
     middle.set(yscale="log", xlabel=r"share of negating workers  $b/M$", ylabel="loss late in the run")
     lead = np.geomspace(0.13, 8, 50)
     right.plot(lead, float(theory["small_step_floor"]) / lead, color="#222222", lw=1.2, zorder=2)
     right.set(xscale="log", yscale="log", xlabel=r"$(1-2b/M)\sqrt{M}$", ylabel="loss late in the run")
     right.set_ylim(0.04, 6)
+    right.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    right.minorticks_off()
     legend(right, loc="upper right", fontsize=7)
-    letters((left, middle, right), ("Binomial tail", "Breaks at one half", "One curve, slope -1"))
+    letters((left, middle, right), ("Binomial tail", "Breaks at one half", "One curve, slope −1"))
     return figure
 
 

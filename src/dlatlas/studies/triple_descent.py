@@ -191,11 +191,11 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     n, d, p = sizes(cube)
     figure, panels = new_figure(columns=2, sharey=True)
     names = {"linear": PALETTE[1], "tanh": PALETTE[0], "relu": PALETTE[2], "abs": CONTROL}
-    shown = [[(f"{name}  r = {masses(name).linearity:.2f}", color, name, {}) for name, color in names.items()]]
+    shown = [[(f"{name}  r = {round(masses(name).linearity, 2):g}", color, name, {}) for name, color in names.items()]]
     shown.append([("as on the left", PALETTE[0], "tanh", {}), ("mean of 10", PALETTE[4], "tanh", {"members": 10}),
                   (f"ridge {WINDOW:g}", PALETTE[3], "tanh", {"ridge": WINDOW}),
                   ("no noise", CONTROL, "tanh", {"noise": 0.0})])  # fmt: skip
-    fine = np.unique(np.geomspace(n.min(), n.max(), 160).round())
+    fine = np.union1d(np.geomspace(n.min(), n.max(), 160).round(), n)
     for panel, settings in zip(panels, shown):
         for label, color, activation, setting in settings:
             of = {"noise": NOISE, "ridge": RIDGELESS, "members": 1, **setting}
@@ -207,7 +207,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         panel.set(xscale="log", yscale="log", xlabel="samples  $N$", ylim=(0.008, 3e4))
         reference(panel, x=d, text="$N = D$")
         reference(panel, x=p, text="$N = P$")
-        legend(panel, loc="lower left", fontsize=7.5)
+        legend(panel, loc="lower left", fontsize=7.5, handlelength=0.8)
     panels[0].set_ylabel("test error / variance of the teacher")
     letters(panels, (f"Signal-to-noise ratio {1 / NOISE:g}, no ridge", "tanh"))
     return figure
@@ -278,7 +278,7 @@ STUDY = Study(
         Claim(
             name="two peaks at once",
             statement="With noisy labels tanh features have both peaks; each rises by more than 10 % above both sides.",
-            source="d'Ascoli et al. 2020, section 1",
+            source="d'Ascoli et al. 2020",
             quantity="height of the lower peak, natural log [1]",
             statistic=lambda cube, theory: both(cube, "tanh"),
             expected=AtLeast(0.1),
@@ -289,7 +289,7 @@ STUDY = Study(
         Claim(
             name="one peak at each end",
             statement="A linear activation (r = 1) has the peak at N = D alone, |z| (r = 0) that at N = P alone.",
-            source="d'Ascoli et al. 2020, section 3",
+            source="d'Ascoli et al. 2020",
             quantity="smallest of the heights present and minus those absent [1]",
             statistic=lambda cube, theory: alone(cube, "linear", "abs"),
             expected=AtLeast(0.1),
@@ -300,7 +300,7 @@ STUDY = Study(
         Claim(
             name="linear peak grows with r",
             statement="The linear peak's height grows with r: |z| 0, relu 0.73, tanh 0.93, linear 1.",
-            source="d'Ascoli et al. 2020, section 3",
+            source="d'Ascoli et al. 2020",
             quantity="smallest increase of height between neighbours in r [1]",
             statistic=lambda cube, theory: growth(cube, "N=D"),
             expected=AtLeast(0.0),
@@ -311,7 +311,7 @@ STUDY = Study(
         Claim(
             name="noise makes the linear peak",
             statement="For tanh the linear peak grows with the noise and is absent without; the nonlinear one stays.",
-            source="d'Ascoli et al. 2020, section 2",
+            source="d'Ascoli et al. 2020",
             quantity="smallest of increases, depth at noise 0, nonlinear height at noise 0 [1]",
             statistic=lambda cube, theory: noisy(cube, "tanh"),
             expected=AtLeast(0.1),
@@ -322,7 +322,7 @@ STUDY = Study(
         Claim(
             name="ridge spares the linear peak",
             statement="Ridge 0.01 removes more than half of tanh's nonlinear peak, less than half of its linear one.",
-            source="d'Ascoli et al. 2020, section 4; the size of the ridge by the theory",
+            source="d'Ascoli et al. 2020; the size of the ridge by the theory",
             quantity="smaller of the heights kept and lost beyond one half [1]",
             statistic=lambda cube, theory: spared(cube, ridge=WINDOW),
             expected=AtLeast(0.0),
@@ -333,7 +333,7 @@ STUDY = Study(
         Claim(
             name="ensembling spares the linear peak",
             statement="So does the mean of ten predictors, away from N = P.",
-            source="d'Ascoli et al. 2020, section 4",
+            source="d'Ascoli et al. 2020",
             quantity="smaller of the heights kept and lost beyond one half [1]",
             statistic=lambda cube, theory: spared(cube, members=10),
             expected=AtLeast(0.0),
@@ -355,7 +355,7 @@ STUDY = Study(
         Claim(
             name="smallest eigenvalue",
             statement="The smallest nonzero eigenvalue is lowest at N = D for linear features, at N = P for tanh.",
-            source="d'Ascoli et al. 2020, section 3; Marchenko & Pastur 1967",
+            source="d'Ascoli et al. 2020; Marchenko & Pastur 1967",
             quantity="fraction of seeds and activations [1]",
             statistic=lambda cube, theory: lowest(cube, "linear", "tanh"),
             expected=AtLeast(0.9),

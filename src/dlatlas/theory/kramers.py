@@ -35,7 +35,7 @@ def mean_exit_time(
     T = beta int_start^target exp(beta V(x)) int_-inf^x exp(-beta V(u)) du dx (Gardiner, Handbook of Stochastic Methods,
     section 5.2.7), by Gauss-Legendre quadrature in each of ``cells`` cells.
     """
-    low = 2 * start - 1  # the mass below is exp(-36 beta) or less
+    low = 2 * start - 1  # the mass below is of order exp(-64 beta)
     below = max(200, cells // 2)
     edges = np.concatenate([np.linspace(low, start, below + 1)[:-1], np.linspace(start, target, cells + 1)])
     nodes, weights = np.polynomial.legendre.leggauss(6)

@@ -73,7 +73,7 @@ def descent(
     noise: float,
     curvature: float = 1.0,
 ) -> Array:
-    """The exact mean objective, h/2 sum_i E w_i^2, before each of ``steps`` updates and after the last, ``(steps + 1,)``.
+    """The exact mean objective, h/2 sum_i E w_i^2, before each of ``steps`` updates and after all, ``(steps + 1,)``.
 
     With an odd vote every coordinate moves by exactly lr up or down, a birth-death chain on a lattice, whose law is
     carried along step by step.

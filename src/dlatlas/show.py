@@ -1,0 +1,90 @@
+"""Studies on the terminal: all of them as a table, one of them as a card."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dlatlas.plan import Plan
+from dlatlas.store import read_json
+from dlatlas.verdict import show
+
+LOOKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
+
+
+def table(plan: Plan, console: Console | None = None) -> None:
+    """Prints every study: kind, runs and jobs planned, verdict if there is one, headline."""
+    console = console or _console()
+    rows = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("study", "left"), ("kind", "left"), ("runs", "right"), ("jobs", "right")):
+        rows.add_column(name, justify=justify, no_wrap=True)
+    rows.add_column("verdict", no_wrap=True)
+    if console.width >= 120:
+        rows.add_column("claim")
+    for name in plan.names:
+        sweep = plan.sweep(name)
+        cells = [name, sweep.study.kind, f"{sweep.size:,}", f"{len(sweep.shards)}", _verdict(_record(plan, name))]
+        rows.add_row(*cells, *([escape(sweep.study.title)] if console.width >= 120 else []))
+    console.print(rows)
+
+
+def card(plan: Plan, name: str, console: Console | None = None) -> None:
+    """Prints one study: statement, claims with what is expected and what was found, the sweep, the files."""
+    console = console or _console()
+    sweep, record = plan.sweep(name), _record(plan, name)
+    study = sweep.study
+    console.print(f"[bold]{escape(study.title)}[/bold]   {_verdict(record)}")
+    console.print(f"{name} · {study.kind} · {study.family} · {', '.join(study.rows)}\n", style="dim")
+    console.print(escape(study.statement) + "\n")
+    found = {claim["name"]: claim for claim in record["claims"]} if record else {}
+    for claim in study.claims:
+        said = found.get(claim.name)
+        sign, color = LOOKS[said["verdict"]] if said else ("·", "default")
+        console.print(f"[{color}]{sign}[/{color}] [bold]{escape(claim.name)}[/bold]: {escape(claim.statement)}")
+        console.print(f"  expected: {escape(claim.quantity)} {claim.expected}", style="dim")
+        if said:
+            low, high = said["interval"]
+            how = "fails" if said["control"]["fails"] else "does not fail"
+            console.print(
+                f"  found: {show(said['estimate'])} \\[{show(low)}, {show(high)}], control "
+                f"{show(said['control']['estimate'])} {how}, p = {said['permutation']['p']:.3f}"
+            )
+    console.print(f"\nScale {sweep.scale}: {sweep.size:,} runs in {len(sweep.shards)} jobs")
+    for dim, columns in sweep.dims.items():
+        for column, values in columns.items():
+            label = column if column == dim else f"{column} (along {dim})"
+            console.print(f"  {label}: {escape(_values(values))}")
+    console.print(f"\nparams/{name}.yaml, src/dlatlas/studies/{name}.py, {_near(plan.home(name))}/", style="dim")
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else max(shutil.get_terminal_size().columns, 120)
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def _record(plan: Plan, name: str) -> dict[str, Any] | None:
+    path = plan.home(name) / "verdict.json"
+    record = read_json(path) if path.is_file() else None
+    return record if record and record["scale"] == plan.settings.scale else None
+
+
+def _verdict(record: dict[str, Any] | None) -> str:
+    if record is None:
+        return "[dim]– not yet[/dim]"
+    sign, color = LOOKS[record["verdict"]]
+    good = sum(claim["verdict"] == "supported" for claim in record["claims"])
+    return f"[{color}]{sign} {record['verdict']}[/{color}] {good}/{len(record['claims'])}"
+
+
+def _values(values: list[Any]) -> str:
+    if len(values) > 9:
+        return f"{', '.join(map(str, values[:4]))}, …, {values[-1]} ({len(values)})"
+    return ", ".join(map(str, values))
+
+
+def _near(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
