@@ -17,6 +17,8 @@ N = [10, 14, 20, 28, 40, 50, 63, 80, 100, 120, 150, 200, 270, 350, 420, 500, 600
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
     """As in a job of the workflow; on a busy machine threads that spin make small matrices a hundred times slower."""
+    import scipy.linalg  # noqa: F401  only threads of loaded libraries can be limited
+
     with threadpool_limits(1):
         yield
 

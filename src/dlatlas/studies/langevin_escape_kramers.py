@@ -166,7 +166,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     panels[1].plot(fine, flat, color=CONTROL, zorder=2)
     reference(panels[1], y=1)
     panels[1].annotate("flat top", (beta[-1], 4.3), color=CONTROL, fontsize=8, ha="right")
-    panels[1].annotate("Eyring–Kramers", (beta[0], 0.9), color="#444444", fontsize=8, va="top")
+    panels[1].annotate("Eyring–Kramers", (beta[-1], 0.95), color="#444444", fontsize=8, ha="right", va="top")
     panels[0].set(yscale="log", xlabel=r"barrier / temperature  $\beta h$", ylabel="mean wait  [1/h]")
     panels[1].set(yscale="log", xlabel=r"$\beta h$", ylabel="mean wait / formula", ylim=(0.75, 6))
     panels[1].set_yticks([1, 2, 3, 4, 5], ["1", "2", "3", "4", "5"])
@@ -366,5 +366,11 @@ STUDY = Study(
         "Points: mean wait of simulated walkers with 95 % intervals over seeds. Solid: exact first-passage theory. "
         "Dashed: Eyring and Kramers' formula, the limit of a high barrier. Grey: where it must fail."
     ),
-    about="",
+    about=(
+        "The simulated means follow exact first-passage theory to a percent in d = 1, 2, 5, and the formula only with its "
+        "next order: at βh = 6 the exact time is still 1.08 (d = 1), 1.14 (d = 2) and 1.38 (d = 5) of it. The catalogue "
+        "takes the formula for an equality; its flat-top control differs by a power β^(1/4) that no simulation here "
+        "resolves, so it is by quadrature, at four times the formula. Steps see a level crossed late, which would move "
+        "the top by a tenth of its width; the levels are moved to make up for it (Broadie, Glasserman & Kou 1997)."
+    ),
 )

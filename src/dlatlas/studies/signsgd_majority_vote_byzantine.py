@@ -60,7 +60,9 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:
         rng, shape = stream(key, "measure", int(moved)), (int(stack["workers"]), DRAWS, w.shape[1])
         gradients = signal[run] + noise[run] * torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
         coins = torch.from_numpy(rng.random(shape, dtype=np.float32)) if stack["attack"] == "random_sign" else gradients
-        received = sent(gradients, trained.hyper["adversaries"][run], stack["attack"], coins, trained.hyper["scale"][run])
+        received = sent(
+            gradients, trained.hyper["adversaries"][run], stack["attack"], coins, trained.hyper["scale"][run]
+        )
         error[run] = (AGGREGATORS["vote"](received) != signal[run].sign()).float().mean(0)
     return {"snr": (signal.abs() / noise[:, None]).numpy(), "vote_error": error.numpy()}
 
@@ -248,10 +250,22 @@ STUDY = Study(
         r"\left( 1 - \frac{2 b}{M} \right) \sqrt{M}\, S \right), \qquad Z = \mathrm{Bin}(M - b, p) + \mathrm{Bin}(b, 1 - p)"
     ),
     papers=(
-        Paper("bernstein2019", "Bernstein, Zhao, Azizzadenesheli & Anandkumar", "signSGD with majority vote is "
-              "communication efficient and fault tolerant", "ICLR", 2019, "https://arxiv.org/abs/1810.05291"),
-        Paper("bernstein2018", "Bernstein, Wang, Azizzadenesheli & Anandkumar", "signSGD: compressed optimisation for "
-              "non-convex problems", "ICML", 2018, "https://arxiv.org/abs/1802.04434"),
+        Paper(
+            "bernstein2019",
+            "Bernstein, Zhao, Azizzadenesheli & Anandkumar",
+            "signSGD with majority vote is communication efficient and fault tolerant",
+            "ICLR",
+            2019,
+            "https://arxiv.org/abs/1810.05291",
+        ),
+        Paper(
+            "bernstein2018",
+            "Bernstein, Wang, Azizzadenesheli & Anandkumar",
+            "signSGD: compressed optimisation for non-convex problems",
+            "ICML",
+            2018,
+            "https://arxiv.org/abs/1802.04434",
+        ),
     ),
     parameters={
         "aggregator": choice("vote", ("vote", "mean", "median"), "what the server makes of what the workers send"),
@@ -281,7 +295,9 @@ STUDY = Study(
             quantity="mean squared z-score of counted errors, 1 if the tail is exact [1]",
             statistic=lambda cube, theory: errors(cube, theory, "negate"),
             expected=Equals(1.0, 0.1),
-            control=Control("Coin tossers err less than this tail.", lambda cube, theory: errors(cube, theory, "random_sign")),
+            control=Control(
+                "Coin tossers err less than this tail.", lambda cube, theory: errors(cube, theory, "random_sign")
+            ),
             permute="share",
             shuffled=("vote_error",),
         ),
@@ -292,7 +308,9 @@ STUDY = Study(
             quantity="mean |error - Φ(-√(2/π) (1-2b/M)√M S)| for S ≤ 0.2 [1]",
             statistic=lambda cube, theory: collapse(cube, theory, "negate"),
             expected=AtMost(0.02),
-            control=Control("Coin tossers do not lie on this curve.", lambda cube, theory: collapse(cube, theory, "random_sign")),
+            control=Control(
+                "Coin tossers do not lie on this curve.", lambda cube, theory: collapse(cube, theory, "random_sign")
+            ),
             permute="share",
             shuffled=("vote_error",),
         ),
@@ -303,7 +321,9 @@ STUDY = Study(
             quantity="loss late in the run / exact, mean over M and b < M/2 [1]",
             statistic=lambda cube, theory: floor_ratio(cube, theory, "negate"),
             expected=Equals(1.0, 0.07),
-            control=Control("Coin tossers leave a lower floor.", lambda cube, theory: floor_ratio(cube, theory, "random_sign")),
+            control=Control(
+                "Coin tossers leave a lower floor.", lambda cube, theory: floor_ratio(cube, theory, "random_sign")
+            ),
             permute="share",
             shuffled=("loss_trace",),
         ),
@@ -356,7 +376,10 @@ STUDY = Study(
             quantity="fraction of runs on the predicted side [1]",
             statistic=lambda cube, theory: threshold(cube, "negate"),
             expected=AtLeast(0.95),
-            control=Control("Coin tossers do not break the training at one half.", lambda cube, theory: threshold(cube, "random_sign")),
+            control=Control(
+                "Coin tossers do not break the training at one half.",
+                lambda cube, theory: threshold(cube, "random_sign"),
+            ),
             permute="share",
             shuffled=("weight_norm",),
         ),
@@ -367,7 +390,9 @@ STUDY = Study(
             quantity="fraction of runs with one such worker whose loss falls [1]",
             statistic=lambda cube, theory: survives(cube, "vote"),
             expected=AtLeast(0.95),
-            control=Control("The mean is turned round by the same worker.", lambda cube, theory: survives(cube, "mean")),
+            control=Control(
+                "The mean is turned round by the same worker.", lambda cube, theory: survives(cube, "mean")
+            ),
             permute="share",
             shuffled=("weight_norm",),
         ),

@@ -16,7 +16,7 @@ def catapult_map(
     exact at every width. While h k < 4 the kernel falls, and |f| <= n^(1/2) k / 2 (arithmetic and geometric mean)
     keeps the loss below n k_0^2 / 8; once h k > 4 the kernel grows for ever.
 
-    Source: Lewkowycz et al. 2020 (arXiv 2003.02218), update equations of the warm-up model, checked against the weights in the tests.
+    Source: Lewkowycz et al. 2020 (arXiv 2003.02218), the warm-up model; tested against descent on the weights.
 
     Args:
         f: initial outputs; this and the next three broadcast against each other.
