@@ -197,6 +197,12 @@ def test_an_unknown_measure_is_named_with_the_nearest(tmp_path):
         read(tmp_path, text.replace("steps", "stride"), kind="train")
 
 
+def test_a_measure_named_like_a_hyper_parameter_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("dlatlas.measures.names.NAMES", ("width",))
+    with pytest.raises(InputError, match=r"measures\[0\] \(line 13\): 'width' is also a hyper-parameter"):
+        read(tmp_path, GOOD + "measures: [width]\n", kind="train")
+
+
 @pytest.mark.parametrize(
     ("key", "near"), [("model: mpl", "mlp"), ("data: digit", "digits"), ("optimizer: adm", "adam")]
 )

@@ -1,6 +1,7 @@
 """The schema of ``params/<study>.yaml``: strict, and every error says file, line, key, found and allowed."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -141,11 +142,11 @@ def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, sc
     if study.kind != "train" and params.measures:
         raise InputError(f"{where('measures')}: only studies of kind train have measures; this one is {study.kind}")
     if study.kind == "train":
-        _check_measures(params.measures, where)
+        _check_measures(params.measures, known, where)
     return Point(dims=dims, fixed=fixed, measures=params.measures, shard_runs=chosen.shard_runs or params.shard_runs)
 
 
-def _check_measures(measures: list[str], where: Any) -> None:  # noqa: ANN401
+def _check_measures(measures: list[str], known: Mapping[str, Parameter], where: Any) -> None:  # noqa: ANN401
     from dlatlas.measures.names import NAMES
 
     if not measures:
@@ -153,6 +154,8 @@ def _check_measures(measures: list[str], where: Any) -> None:  # noqa: ANN401
     for position, name in enumerate(measures):
         if name not in NAMES:
             raise unknown(where("measures", position), "measure", name, NAMES)
+        if name in known:
+            raise InputError(f"{where('measures', position)}: {name!r} is also a hyper-parameter of this study")
 
 
 def _values(axis: Axis, parameter: Parameter, where: Any, alone: bool = True) -> list[Value]:  # noqa: ANN401

@@ -268,6 +268,12 @@ def load_study(name: str) -> Study:
     study = getattr(loaded, "STUDY", None)
     if not isinstance(study, Study):
         raise InputError(f"src/dlatlas/studies/{name}.py: expected a record STUDY = Study(...), found {study!r}")
+    clash = set(study.variables) & set(study.all_parameters())
+    if clash:
+        raise InputError(f"src/dlatlas/studies/{name}.py: variables: {min(clash)!r} is also a hyper-parameter")
+    names = [claim.name for claim in study.claims]
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"src/dlatlas/studies/{name}.py: claims: expected at least one, each of its own name")
     return study
 
 
