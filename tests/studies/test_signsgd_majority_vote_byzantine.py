@@ -114,7 +114,7 @@ def test_a_vote_broken_by_one_worker_refutes_its_survival(ideal, predicted):
     norm = ideal["weight_norm"].values.copy()
     norm[:, 0, 2, 1:, :, 1] = np.nan
     broken = planted(ideal, weight_norm=norm)
-    assert verdict("one scaled gradient does not break the vote", broken, predicted) == "refuted"
+    assert verdict("scaled gradients do not break the vote", broken, predicted) == "refuted"
 
 
 def test_gradients_thirty_times_larger_refute_the_bound(ideal, predicted):
@@ -133,6 +133,6 @@ def test_the_smoke_sweep_decides_the_threshold_and_the_bound(smoke_cube):
     assert record["status"]["failed"] == 0
     assert found["training breaks at one half, not before"]["verdict"] == "supported"
     assert found["gradient norm obeys the theorem"]["verdict"] == "supported"
-    assert found["one scaled gradient does not break the vote"]["estimate"] == 1
-    assert found["one scaled gradient does not break the vote"]["control"]["estimate"] == 0
+    assert found["scaled gradients do not break the vote"]["estimate"] == 1
+    assert found["scaled gradients do not break the vote"]["control"]["estimate"] == 0
     assert found["vote error is the binomial tail"]["estimate"] == pytest.approx(1, abs=0.2)

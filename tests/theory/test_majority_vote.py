@@ -81,8 +81,8 @@ def test_probability_is_kept_and_a_majority_of_adversaries_climbs():
 
 
 def test_the_bound_with_the_papers_choices_is_the_papers_bound():
-    # N = K^2, batches of K: sigma -> sigma / sqrt(K), lr = sqrt(gap / (L1 K)): 3/2 sqrt(L1 gap / K) + 2 sigma1 / (lead sqrt K),
-    # below 2/sqrt(K) (sqrt(L1 gap) + sigma1 / lead), whose square is the theorem's right-hand side.
+    # N = K^2, batches of K: sigma -> sigma / sqrt(K), lr = sqrt(gap / (L1 K)) give 3/2 sqrt(L1 gap / K) +
+    # 2 sigma1 / (lead sqrt K), below 2/sqrt(K) (sqrt(L1 gap) + sigma1 / lead): the theorem's right-hand side, squared.
     k, d, gap, sigma, h, lead = 100, 20, 11.0, 2.0, 1.0, 1.3
     found = vote.gradient_bound(
         lead, gap=gap, steps=k, lr=np.sqrt(gap / (d * h * k)), noise=sigma / np.sqrt(k), d=d, curvature=h

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class NoisyQuadratic(nn.Module):
     """f(w; x) = h |w|^2 / 2 + sigma x.w, inputs ``(n, d)`` -> ``(n,)``, of which the value is that without the tilt.
 
-    The gradient on x ~ N(0, I) is h w + sigma x; the value is the mean objective h |w|^2 / 2 itself, so that a loss trace
-    shows where the weights are and no sampling noise. Use with the loss ``objective``. The start is the ramp
+    The gradient on x ~ N(0, I) is h w + sigma x; the value is the mean objective h |w|^2 / 2 itself, so that a loss
+    trace shows where the weights are and no sampling noise. Use with the loss ``objective``. The start is the ramp
     w_i = start i / d, i = 1, ..., d, so that coordinates begin at signal-to-noise ratios from small to large.
 
     Args:

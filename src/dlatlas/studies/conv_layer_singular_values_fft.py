@@ -58,7 +58,7 @@ def kernels(stack: "Stack") -> "Tensor":
 
 
 def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
-    """Spectra by Fourier blocks, by dense SVD and with zero padding, for one n, m, k; dense up to ``dense`` rows."""
+    """Spectra by Fourier blocks, by dense SVD and with zero padding, for one n, m, k; dense up to ``dense_rows``."""
     import torch
 
     from dlatlas.measures import conv, zero_padding
@@ -70,18 +70,17 @@ def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
     nothing = torch.full((runs,), torch.nan, dtype=torch.float64)
     out = {"fourier": fourier[:, ranks], "norm": fourier[:, 0], "condition": fourier[:, 0] / fourier[:, -1],
            "reshaped": conv.reshaped_kernel_norm(K), "mismatch": nothing, "spectrum_gap": nothing,
+           "padded_norm": nothing, "residual": nothing,
            "dense": nothing[:, None].expand(-1, 33), "padded": nothing[:, None].expand(-1, 33)}  # fmt: skip
-    if n * n * m <= stack["dense"]:
+    if n * n * m <= stack["dense_rows"]:
         dense = torch.linalg.svdvals(conv.circular_matrix(K, n))
         padded = torch.linalg.svdvals(zero_padding.zero_padded_matrix(K, n))
         out |= {"dense": dense[:, ranks], "mismatch": (dense - fourier).abs().amax(1) / dense[:, 0]}
         out |= {"padded": padded[:, ranks], "spectrum_gap": (padded - fourier).abs().mean(1) / fourier[:, 0]}
         out |= {"padded_norm": padded[:, 0], "residual": torch.zeros(runs)}
-    elif k > 1:
+    elif k % 2 and k > 1:  # at even k padding changes the image's size; at k = 1 there is nothing to pad
         keys = [stack.key(run) for run in range(runs)]
-        out["padded_norm"], out["residual"] = zero_padding.zero_padded_spectral_norm(K, n, keys=keys, steps=80)
-    else:  # nothing to pad
-        out |= {"padded_norm": fourier[:, 0], "residual": torch.zeros(runs)}
+        out["padded_norm"], out["residual"] = zero_padding.zero_padded_spectral_norm(K, n, keys=keys, steps=120)
     return {name: value.double().numpy() for name, value in out.items()}
 
 
@@ -213,10 +212,12 @@ STUDY = Study(
         "m": count(2, "channels, in and out"),
         "k": count(3, "side of the kernel"),
         "kernel": choice("gaussian", ("gaussian", "gabor"), "distribution of the kernel"),
-        "dense": count(600, "largest matrix whose dense SVD is taken, in rows"),
+        "dense_rows": count(600, "largest matrix whose dense SVD is taken, in rows"),
     },
-    shape=("n", "m", "k", "dense"),
-    cost=lambda run: 0.02 + (run["n"] ** 2 * run["m"] / 600) ** (3 if run["n"] ** 2 * run["m"] <= run["dense"] else 1),
+    shape=("n", "m", "k", "dense_rows"),
+    cost=lambda run: (
+        0.02 + (run["n"] ** 2 * run["m"] / 600) ** (3 if run["n"] ** 2 * run["m"] <= run["dense_rows"] else 1)
+    ),
     solve=solve,
     variables={
         "fourier": FOURIER,
@@ -225,7 +226,7 @@ STUDY = Study(
         "mismatch": Variable("largest difference of all n²m singular values, dense from Fourier, over the norm"),
         "spectrum_gap": Variable("mean difference of sorted spectra, zero-padded from circular, over the norm"),
         "norm": Variable("norm of the circular layer", "1", "Fourier blocks"),
-        "padded_norm": Variable("norm of the zero-padded layer", "1", "dense SVD, else 80 Lanczos steps"),
+        "padded_norm": Variable("norm of the zero-padded layer", "1", "dense SVD, else (odd k) 120 Lanczos steps"),
         "residual": Variable("Lanczos residual of the zero-padded norm", "1", "0 where dense"),
         "condition": Variable("condition number of the circular layer", "1", "Fourier blocks"),
         "reshaped": Variable("norm R of the kernel as a matrix m × mk²"),

@@ -15,6 +15,7 @@ lr = sqrt((f_0 - f*)/(|L|_1 K)); its last step but one holds at any batch and lr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count, number
 from dlatlas.theory import majority_vote as vote
@@ -34,18 +35,18 @@ TAIL = 0.75
 """The floor is the mean loss after this part of the run."""
 
 
-def liars(share: Any, workers: Any) -> np.ndarray:
+def liars(share: ArrayLike, workers: ArrayLike) -> NDArray[np.int64]:
     """How many of the workers are adversaries: round(share M), at least one where share > 0."""
     share = np.asarray(share, dtype=float)
     return np.where(share > 0, np.maximum(np.rint(share * np.asarray(workers)), 1), 0).astype(int)
 
 
-def setup(built: Any) -> dict[str, Any]:
+def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
     """The number of adversaries of each run."""
     return {"adversaries": liars(built.stack["share"], built.stack["workers"])}
 
 
-def measure(trained: Any, stack: Any) -> dict[str, Any]:
+def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     """Signal-to-noise ratio of every coordinate, and how often the vote of the training's own rule gets it wrong."""
     import torch
 
@@ -173,9 +174,10 @@ def threshold(cube: "xr.Dataset", attack: str) -> float:
     return float(np.mean(falls(cube, "vote", attack) == minority[..., None]))
 
 
-def survives(cube: "xr.Dataset", aggregator: str) -> float:
-    """Fraction of runs with one worker sending -10 M g whose loss falls."""
-    return float(np.mean(falls(cube, aggregator, "scale")[:, cube["share"].values == ONE]))
+def survives(cube: "xr.Dataset", aggregator: str, share: float) -> float:
+    """Fraction of runs with adversaries that send -10 M g, up to a share of them, whose loss falls."""
+    shares = cube["share"].values
+    return float(np.mean(falls(cube, aggregator, "scale")[:, (shares > 0) & (shares <= share)]))
 
 
 def against_bound(cube: "xr.Dataset", theory: "xr.Dataset", minority: bool) -> float:
@@ -220,8 +222,8 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     left.set(xlim=(-2.5, 2.5), xlabel=r"$(1-2b/M)\sqrt{M}\,S$", ylabel="vote wrong")
     reference(middle, x=0.5)
     lost = cube["status"].sel(aggregator="mean", attack="scale", share=ONE).values == 1
-    note = f"mean, one worker\nsending -10 M g:\n{100 * lost.mean():.0f} % diverge"
-    middle.annotate(note, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=7.5, color=CONTROL)
+    note = f"one worker\nsends −10 M g:\nmean diverges\nin {100 * lost.mean():.0f} % of runs"
+    middle.annotate(note, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=7, color=CONTROL)
     middle.set(yscale="log", xlabel=r"share of negating workers  $b/M$", ylabel="loss late in the run")
     lead = np.geomspace(0.13, 8, 50)
     right.plot(lead, float(theory["small_step_floor"]) / lead, color="#222222", lw=1.2, zorder=2)
@@ -240,14 +242,15 @@ STUDY = Study(
     family="algorithms",
     kind="train",
     statement=(
-        "M workers send the signs of their own stochastic gradients and the server returns the majority. The vote is wrong "
-        "with the probability of a binomial tail, for many workers a function of (1 - 2b/M) √M S alone; the noise floor "
-        "falls like its inverse, b < M/2 workers that send negated gradients do not stop the training, and one worker "
-        "that sends a large gradient destroys a mean but not a vote."
+        "M workers send the signs of their own stochastic gradients and the server returns the majority. The vote is "
+        "wrong with the probability of a binomial tail, for many workers a function of (1 - 2b/M) √M S alone, S the "
+        "signal-to-noise ratio; the noise floor falls like 1/((1 - 2b/M) √M), b < M/2 workers that send negated "
+        "gradients do not stop the training, and one worker that sends a large gradient destroys a mean but no vote."
     ),
     formula=(
         r"P(\mathrm{vote\ wrong}) = P\left( Z < \frac{M}{2} \right) \approx \Phi\left( -\sqrt{\frac{2}{\pi}} "
-        r"\left( 1 - \frac{2 b}{M} \right) \sqrt{M}\, S \right), \qquad Z = \mathrm{Bin}(M - b, p) + \mathrm{Bin}(b, 1 - p)"
+        r"\left( 1 - \frac{2 b}{M} \right) \sqrt{M}\, S \right), \qquad "
+        r"Z = \mathrm{Bin}(M - b, p) + \mathrm{Bin}(b, 1 - p)"
     ),
     papers=(
         Paper(
@@ -304,7 +307,7 @@ STUDY = Study(
         Claim(
             name="error collapses on (1-2b/M)√M S",
             statement="For small S and many workers the error depends on b and M through (1-2b/M)√M S alone.",
-            source="central limit; tolerance: exact error and limit differ by up to 0.01 at M = 5, S = 0.2, counting by 0.01",
+            source="central limit; tolerance: exact error and limit differ by up to 0.01 at S = 0.2, counts by 0.01",
             quantity="mean |error - Φ(-√(2/π) (1-2b/M)√M S)| for S ≤ 0.2 [1]",
             statistic=lambda cube, theory: collapse(cube, theory, "negate"),
             expected=AtMost(0.02),
@@ -384,21 +387,23 @@ STUDY = Study(
             shuffled=("weight_norm",),
         ),
         Claim(
-            name="one scaled gradient does not break the vote",
-            statement="A worker that sends -10 M g has one vote: the loss falls at every M.",
+            name="scaled gradients do not break the vote",
+            statement="A worker that sends -10 M g has one vote: the loss falls with one of them, and with (M-1)/2.",
             source="Bernstein et al. 2019, section 1; Blanchard et al. 2017 for the mean",
-            quantity="fraction of runs with one such worker whose loss falls [1]",
-            statistic=lambda cube, theory: survives(cube, "vote"),
+            quantity="fraction of runs with 1 to (M-1)/2 such workers whose loss falls [1]",
+            statistic=lambda cube, theory: survives(cube, "vote", 0.49),
             expected=AtLeast(0.95),
             control=Control(
-                "The mean is turned round by the same worker.", lambda cube, theory: survives(cube, "mean")
+                "A mean is turned round by ONE such worker, at every M.",
+                lambda cube, theory: survives(cube, "mean", ONE),
             ),
             permute="share",
             shuffled=("weight_norm",),
         ),
         Claim(
             name="gradient norm obeys the theorem",
-            statement="The mean l1 norm of the gradient is below (f_0-f*)/(lr K) + lr |L|_1/2 + 2|sigma|_1/((1-2b/M)√M).",
+            statement="The mean l1 norm of the gradient is at most (f_0-f*)/(lr K) + lr |L|_1/2 + "
+            "2|sigma|_1/((1-2b/M)√M).",
             source="Bernstein et al. 2019, proof of theorem 2, before lr and batch are chosen",
             quantity="largest √(2dh mean loss) / bound over M and b < M/2 [1]",
             statistic=lambda cube, theory: against_bound(cube, theory, minority=True),
@@ -416,5 +421,11 @@ STUDY = Study(
         "Points: measured, with 95 % intervals over seeds; lines: the binomial tail's limit, the exact chain, and its "
         "small-step limit π lr σ d / (8 (1-2b/M) √M). Grey: adversaries that toss coins, and the mean."
     ),
-    about="",
+    about=(
+        "The vote errs as the binomial tail says, its floor is that of the exact birth-death chain, and training holds "
+        "to b = (M-1)/2 negating workers and breaks at (M+1)/2. The catalogue's (1 - 2a) √M and threshold 1/2 are for "
+        "negation only: coin tossers leave (1 - a) √M and threshold 1. The slow-down is inverse to (1 - 2a) √M only "
+        "while that times S is small; the mean is lost to one worker of any M only if its scale grows with M. The "
+        "theorem's bound holds with a factor of four to spare. Networks on data are not part of this study."
+    ),
 )
