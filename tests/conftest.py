@@ -1,11 +1,16 @@
 """Fixtures that several test files share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+# Before NumPy and torch are imported: two test processes share the cores, and BLAS would take them all for each.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
-from dlatlas.plan import Plan, Settings
+import pytest  # noqa: E402
+
+from dlatlas.plan import Plan, Settings  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from dlatlas.errors import InputError
 from dlatlas.measures import losses
-from dlatlas.registry import LOSSES
+from dlatlas.registry import LOSSES, load
 
 G = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(6, 4, generator=G, dtype=torch.float64)
@@ -31,7 +31,7 @@ def test_half_mse_takes_classes_as_one_hot_rows():
 
 @pytest.mark.parametrize("name", ["half_mse", "mse", *BINARY])
 def test_a_column_of_outputs_never_broadcasts_against_a_row_of_targets(name):
-    loss = getattr(losses, name)
+    loss = load(LOSSES[name])
     assert torch.equal(loss(SCORES[:, None], SIGNS), loss(SCORES, SIGNS))
     with pytest.raises(InputError, match="differ"):
         loss(LOGITS, SIGNS.double())
@@ -62,7 +62,7 @@ def test_the_polynomial_tail_and_its_tangent_meet_with_equal_value_and_slope():
 
 @pytest.mark.parametrize("name", BINARY)
 def test_losses_and_slopes_stay_finite_and_exact_far_out(name):
-    loss, one = getattr(losses, name), torch.ones(1)
+    loss, one = load(LOSSES[name]), torch.ones(1)
     for z in (-600.0, 600.0):
         f = torch.tensor([z], dtype=torch.float64)
         assert loss(f, one).isfinite()
@@ -79,7 +79,7 @@ def test_the_pole_of_the_polynomial_tail_is_not_seen_from_the_tangent():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_stacked_losses_and_their_first_and_second_slopes_equal_one_by_one(name):
-    loss = getattr(losses, name)
+    loss = load(LOSSES[name])
     target = CLASSES if name == "cross_entropy" else SIGNS
     outputs = torch.stack([LOGITS, 2 * LOGITS, -LOGITS])
     outputs = outputs if name == "cross_entropy" else outputs[..., 0]
@@ -92,9 +92,9 @@ def test_stacked_losses_and_their_first_and_second_slopes_equal_one_by_one(name)
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_is_the_mean_of_its_example_losses(name):
     output, target = (LOGITS, CLASSES) if name == "cross_entropy" else (SCORES, SIGNS)
-    each = losses.example_losses(getattr(losses, name), output, target)
+    each = losses.example_losses(load(LOSSES[name]), output, target)
     assert each.shape == (6,)
-    assert torch.allclose(each.mean(), getattr(losses, name)(output, target), rtol=1e-13)
+    assert torch.allclose(each.mean(), load(LOSSES[name])(output, target), rtol=1e-13)
 
 
 def test_accuracy_by_hand_for_classes_one_hot_rows_and_signs():
