@@ -46,8 +46,8 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
 
     Returns:
         ``parameters/<name>`` ``(run, checkpoint, ...)``, ``hyper/<name>``, ``loss_trace`` ``(run, traced step)``,
-        ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1: never) and ``status``. From the step at which
-        a run diverged its numbers are NaN.
+        ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1: never) and ``status``. From the step
+        at which a run diverged its numbers are NaN.
     """
     built = prepare_stack(stack, study)
     hyper = {name: value.clone() for name, value in built.hyper.items()}
