@@ -81,7 +81,7 @@ def test_the_smoke_sweep_supports_every_claim_but_those_it_is_too_small_for(cube
     record = judge_study(STUDY, cube)
     outcomes = {claim["name"]: claim["verdict"] for claim in record["claims"]}
     assert outcomes["blocks give all"] == outcomes["reshaped kernel bounds"] == "supported"
-    assert outcomes["reshaped kernel is far off"] == outcomes["spectrum gap n^-1"] == "supported"
+    assert outcomes["reshaped kernel is far off"] == outcomes["spectrum gap as n⁻¹"] == "supported"
     assert "refuted" not in outcomes.values()
     assert all(claim["control"]["fails"] for claim in record["claims"])
     assert record["status"]["failed"] == record["status"]["missing"] == 0
@@ -108,12 +108,12 @@ def test_a_gap_of_the_norm_like_the_catalogues_one_over_n_is_refuted(cube):
     noise = xr.DataArray(1 + 0.01 * np.random.default_rng(0).standard_normal(cube["seed"].size), dims="seed")
     for power, expected in ((1, "refuted"), (2, "supported")):
         norm = (cube["norm"] * (1 - 0.5 * noise / cube["n"].astype(float) ** power)).transpose(*cube["norm"].dims)
-        assert verdict_of("top gap n^-2", cube.assign(padded_norm=norm)) == expected
+        assert verdict_of("top gap as n⁻²", cube.assign(padded_norm=norm)) == expected
 
 
 def test_a_spectrum_that_closes_like_one_over_n_squared_is_refuted(cube):
     cube["spectrum_gap"] = cube["spectrum_gap"] / cube["n"]
-    assert verdict_of("spectrum gap n^-1", cube) == "refuted"
+    assert verdict_of("spectrum gap as n⁻¹", cube) == "refuted"
 
 
 def test_the_figure_is_drawn_from_the_cube(cube):

@@ -276,7 +276,7 @@ STUDY = Study(
             shuffled=("norm",),
         ),
         Claim(
-            name="top gap n^-2",
+            name="top gap as n⁻²",
             statement="Zero padding lowers the norm by a relative O(1/n²), not by the O(k/n) of the catalogue.",
             source="Parter 1961; tolerance: a shift n + a, a ≤ k/2, lifts the exponent by up to 0.3 at n = 16 to 64",
             quantity="exponent in n of the relative gap of the norm [1]",
@@ -290,7 +290,7 @@ STUDY = Study(
             shuffled=("padded_norm",),
         ),
         Claim(
-            name="spectrum gap n^-1",
+            name="spectrum gap as n⁻¹",
             statement="The whole sorted spectrum differs by O(1/n), the fraction of rows at the border.",
             source="rank of the border rows; tolerance: their fraction is 2b/n (1 - b/2n), b = k - 1",
             quantity="exponent in n of the mean gap of the sorted spectra [1]",

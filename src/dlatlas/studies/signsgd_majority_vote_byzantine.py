@@ -422,10 +422,11 @@ STUDY = Study(
         "small-step limit π lr σ d / (8 (1-2b/M) √M). Grey: adversaries that toss coins, and the mean."
     ),
     about=(
-        "The vote errs as the binomial tail says, its floor is that of the exact birth-death chain, and training holds "
-        "to b = (M-1)/2 negating workers and breaks at (M+1)/2. The catalogue's (1 - 2a) √M and threshold 1/2 are for "
-        "negation only: coin tossers leave (1 - a) √M and threshold 1. The slow-down is inverse to (1 - 2a) √M only "
-        "while that times S is small; the mean is lost to one worker of any M only if its scale grows with M. The "
-        "theorem's bound holds with a factor of four to spare. Networks on data are not part of this study."
+        "The vote errs as the binomial tail says, its floor is that of the exact birth-death chain, and training "
+        "holds to b = (M-1)/2 negating workers and breaks at (M+1)/2. The slow-down is undecided: it is inverse "
+        "to (1 - 2b/M) √M only while that times S is small, and there the drift is barely larger than its noise "
+        "over these seeds. The catalogue's (1 - 2a) √M and threshold 1/2 are for negation only: coin tossers "
+        "leave (1 - a) √M and threshold 1; and the mean is lost to one worker of any M only if its scale grows "
+        "with M. Networks on data are not part of this study."
     ),
 )
