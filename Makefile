@@ -1,10 +1,10 @@
-# make atlas · make test · make lint — each makes the environment from requirements.lock on first use.
+# make atlas · make test · make lint · make bench — each makes the environment from requirements.lock on first use.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: atlas test lint format
+.PHONY: atlas test lint format bench
 
 atlas: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -18,6 +18,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/python workflow/lint.py
+
+bench: .venv/ready
+	$(BIN)/python workflow/bench.py
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

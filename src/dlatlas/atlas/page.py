@@ -164,5 +164,5 @@ def _thumbnail(figure: Path) -> bytes:
     with Image.open(figure) as image:
         small = image.convert("RGB").resize((THUMBNAIL, round(image.height * THUMBNAIL / image.width)), Image.LANCZOS)
     buffer = io.BytesIO()
-    small.quantize(128).save(buffer, format="PNG", optimize=True)
+    small.quantize(256, kmeans=2).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

@@ -338,7 +338,7 @@ STUDY = Study(
             statistic=lambda cube, theory: spared(cube, members=10),
             expected=AtLeast(0.0),
             control=Control("Ten times less noise does the opposite.", lambda cube, theory: spared(cube, noise=0.5)),
-            permute="features",
+            permute="n",
             shuffled=("error",),
         ),
         Claim(
