@@ -201,10 +201,11 @@ def _load(path: Path) -> tuple[Any, dict[str, int]]:
     except FileNotFoundError:
         raise InputError(f"params/{path.name}: no such file") from None
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
         lines: dict[str, int] = {}
         _walk(path, node, (), lines)
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+        tree = loader.construct_document(node) if node else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise InputError(f"params/{path.name}: line {line}: {error.problem}") from None
