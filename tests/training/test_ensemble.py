@@ -1,3 +1,4 @@
+import shutil
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.func import functional_call
 
 from dlatlas import registry
 from dlatlas.streams import stream
+from dlatlas.training import ensemble
 from dlatlas.training.build import build
 from dlatlas.training.ensemble import StackedEnsemble
 from dlatlas.training.steps import checkpoint_steps
@@ -100,6 +102,35 @@ def test_a_diverging_run_leaves_its_neighbours_alone(stack_of):
     assert together.progress.diverged_at[1] > 0
     for name, value in alone.progress.parameters.items():
         torch.testing.assert_close(together.progress.parameters[name][[0, 2]], value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_a_compiled_step_gives_the_same_numbers(stack_of, monkeypatch):
+    stack = stack_of(
+        [{"lr": 0.01 * (1 + seed), "seed": seed} for seed in range(4)], optimizer="adam", batch=6, steps=30
+    )
+    traced = train(stack)
+    monkeypatch.setattr(ensemble, "COMPILE_FROM", 0.0)
+    compiled = train(stack)
+    assert type(traced._compiled) is not type(compiled._compiled)
+    for name, value in traced.progress.parameters.items():
+        torch.testing.assert_close(compiled.progress.parameters[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_a_step_that_cannot_be_compiled_runs_as_it_was_traced(stack_of, monkeypatch):
+    def broken(*args, **kwargs):
+        def raising(*inputs):
+            raise RuntimeError("no compiler")
+
+        return raising
+
+    expected = train(stack_of([{"lr": 0.1}]))
+    monkeypatch.setattr(ensemble, "COMPILE_FROM", 0.0)
+    monkeypatch.setattr(ensemble.torch, "compile", broken)
+    found = train(stack_of([{"lr": 0.1}]))
+    for name, value in expected.progress.parameters.items():
+        assert torch.equal(found.progress.parameters[name], value)
 
 
 def test_the_loss_is_traced_before_each_update_and_its_peak_kept(stack_of):

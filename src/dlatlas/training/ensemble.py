@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -25,6 +26,10 @@ from dlatlas.training.steps import checkpoint_steps
 
 CHUNK = 10
 """Steps in one call of ``training_step``: Lightning's own overhead is a few tenths of a millisecond a call."""
+
+COMPILE_FROM = 2e13
+"""Floating-point operations of a stack from which compiling its step is repaid many times over (ten minutes or so on
+two cores; it takes 5 to 25 s). The sum is over all steps, so a resumed stack is computed as it was begun."""
 
 BLOCK = 16
 """Steps whose random draws come from one block of a stream, so that a resumed run finds its place."""
@@ -173,7 +178,7 @@ class StackedEnsemble(pl.LightningModule):
             def stacked(p: Any, b: Any, s: Any, h: Any, xy: Any, d: Any, t: Any) -> Any:  # noqa: ANN401
                 return mapped(p, b, s, h, xy, d, t)
 
-            self._compiled = make_fx(stacked)(*inputs)
+            self._compiled = self._quickened(make_fx(stacked)(*inputs), inputs)
         p.parameters, p.state, loss = self._compiled(*inputs)
         if step % self.every == 0:
             p.trace[step // self.every] = loss
@@ -184,6 +189,24 @@ class StackedEnsemble(pl.LightningModule):
         p.step = step + 1
         if p.step in self.due:
             self.kept[p.step] = dict(p.parameters)
+
+    def operations(self) -> float:
+        """Roughly the floating-point operations of the whole training: six a parameter, example and step."""
+        size = sum(value.numel() for value in self.progress.parameters.values())
+        examples = self.batch * self.workers or self.built.y.shape[1]
+        return 6.0 * size * examples * self.steps
+
+    def _quickened(self, traced: Any, inputs: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        """The traced step, compiled where that is worth it and the machine has a compiler."""
+        if self.operations() < COMPILE_FROM:
+            return traced
+        compiled = torch.compile(traced, dynamic=False)
+        try:
+            compiled(*inputs)
+        except Exception as error:
+            rank_zero_warn(f"the step could not be compiled and runs slower: {type(error).__name__}")
+            return traced
+        return compiled
 
     def _batch(self, step: int) -> tuple[tuple[Tensor, Tensor], bool]:
         """The batch of every run, and whether all runs share it."""
