@@ -51,6 +51,14 @@ def test_touching_every_file_does_nothing(repo):
     assert repo.jobs() == {}
 
 
+def test_logs_and_benchmarks_are_not_missed(repo):
+    costs = list((repo.path / "logs" / "edge").glob("*.tsv"))
+    assert {path.stem.partition("-")[0] for path in costs} == {"train", "measure", "cube", "verdict", "figure"}
+    assert all(path.read_text().startswith("s\t") for path in costs)
+    shutil.rmtree(repo.path / "logs")
+    assert repo.jobs() == {}
+
+
 def test_comments_and_docstrings_do_nothing(repo):
     repo.edit("src/dlatlas/training/ensemble.py", "# The numerics.", "# The numbers.")
     repo.edit("src/dlatlas/measures/registry.py", "The loss on the training data", "The training loss")

@@ -9,6 +9,8 @@ rule train:
         f"{RESULTS}/{{study}}/shards/{{digest}}.safetensors",
     log:
         "logs/{study}/train-{digest}.log",
+    benchmark:
+        "logs/{study}/train-{digest}.tsv"
     threads: 1
     params:
         dlatlas=DLATLAS,
