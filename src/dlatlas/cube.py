@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 CHUNK_NUMBERS = 2**18
 """About this many numbers a chunk, the least that is read (2 MiB of float64)."""
-FILE_CHUNKS = 16
-"""So many chunks a file, a Zarr shard, at most (32 MiB of float64)."""
+FILE_CHUNKS = 8
+"""So many chunks a file, a Zarr shard, at most (16 MiB of float64)."""
 WRITERS = 2
 """Files written at a time: one is filled while the other is compressed, by as many threads as there are cores."""
 
@@ -337,7 +337,8 @@ def quiet_zarr() -> Iterator[None]:
 def files_of(path: Path) -> dict[str, str]:
     """SHA-256 of every file of a store, by its name in it."""
     names = sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp")
-    return {str(name.relative_to(path)): file_digest(name) for name in names}
+    with ThreadPoolExecutor() as pool:
+        return {str(name.relative_to(path)): found for name, found in zip(names, pool.map(file_digest, names))}
 
 
 def cube_digest(path: Path) -> str:

@@ -91,12 +91,13 @@ class StoredArray:
     shape: tuple[int, ...]
 
     def __getitem__(self, rows: slice) -> NDArray[np.generic]:
+        """Consecutive rows."""
         start, stop, _ = rows.indices(self.shape[0])
-        row = prod(self.shape[1:])
+        number, row = max(0, stop - start), prod(self.shape[1:])
         offset = self.offset + start * row * self.dtype.itemsize
         # A plain read, not a map: pages of mapped files would count as this process's memory.
-        values = np.fromfile(self.path, self.dtype, (stop - start) * row, offset=offset)
-        return values.reshape(stop - start, *self.shape[1:])
+        values = np.fromfile(self.path, self.dtype, number * row, offset=offset)
+        return values.reshape(number, *self.shape[1:])
 
 
 def open_arrays(path: Path, sha256: str) -> dict[str, StoredArray]:
