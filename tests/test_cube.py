@@ -75,7 +75,7 @@ def test_every_result_lies_at_its_own_coordinates(sweep, pieces):
     np.testing.assert_allclose(cube["loss"].sel(depth=3, size=0, seed=0, step=[0, 10]), [4, 4.1])
 
 
-AXES = {"depth": [1, 2, 3], "lr": [0.1, 0.2, 0.3, 0.4], "seed": [0, 1, 2, 3, 4]}
+AXES = {"depth": [1, 2, 3], "lr": [0.1, 0.2, 0.3], "seed": [0, 1, 2, 3]}
 
 
 @st.composite
@@ -95,8 +95,8 @@ def results(draw):
     return sweep, draw(st.lists(st.sampled_from(stacks), min_size=1, unique_by=lambda stack: stack[0][0]))
 
 
-@settings(max_examples=60, deadline=None)
-@given(results(), st.integers(1, 12), st.integers(1, 4), st.booleans())
+@settings(max_examples=25, deadline=None)
+@given(results(), st.integers(2, 40), st.integers(1, 4), st.booleans())
 def test_a_cube_in_many_files_says_of_every_run_what_its_stack_says(
     tmp_path_factory, results, numbers, chunks, precise
 ):
