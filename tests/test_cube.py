@@ -148,6 +148,12 @@ def test_stacks_of_two_precisions_keep_the_finer(sweep, pieces):
     assert assemble(sweep, mixed, VARIABLES)["error"].sel(depth=3, size=0, seed=0) == 0.1
 
 
+def test_two_cubes_of_one_sweep_are_not_taken_for_each_other(sweep, pieces):
+    one, two = assemble(sweep, pieces, VARIABLES), assemble(sweep, pieces[:1], VARIABLES)
+    difference = one["error"].fillna(-1) - two["error"].fillna(-1)
+    assert difference.values.ravel().tolist() == [0, 0, 0, 0, 5, 6, 0, 8]
+
+
 def test_edited_training_code_that_changes_no_number_changes_no_file(sweep, pieces, tmp_path, monkeypatch):
     before, name = write_cube(assemble(sweep, pieces, VARIABLES), tmp_path / "cube.zarr"), sweep.shards[0].digest
     monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "edited")

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def _lazy(
         chunks=da.core.normalize_chunks(_grid(shape)[1] or shape, shape),
         dtype=dtype,
         meta=np.empty((0,) * len(shape), dtype),
-        name=f"cube-{name}",
+        name=f"{name}-{uuid4().hex}",  # else Dask hashes all parts for one
     )
 
 
