@@ -193,14 +193,16 @@ def measure(
 @plain_errors
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
-    from dlatlas.cube import assemble, files_of, gather, write_cube
+    from dlatlas.cube import assemble, gather, write_cube
+    from dlatlas.identity import digest
 
     plan = _plan(params, data, results, scale, study)
-    home = plan.home(study)
-    pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
-    path = home / "cube.zarr"
-    digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-    plan.write_stamp(plan.stamp(study, "cube"), [path], {"stage": "cube", "digest": digest, "files": files_of(path)})
+    path = plan.home(study) / "cube.zarr"
+    pieces, variables = gather(plan.sweep(study), plan.home(study), plan.measured(study))
+    files = write_cube(assemble(plan.sweep(study), pieces, variables), path)
+    made_of = [str(source.relative_to(path.parent)) for source in plan.cube_inputs(study)]
+    record = {"stage": "cube", "digest": digest(files), "made_of": made_of, "files": files}
+    plan.write_stamp(plan.stamp(study, "cube"), [path], record)
 
 
 @job.command()

@@ -159,7 +159,8 @@ class Plan:
         if stage == "cube":
             parts = [path.stem for path in self.measured(name).values()]
             shards = [shard.digest for shard in sweep.shards]
-            code = code_digest(["dlatlas.cube:assemble", "dlatlas.cube:write_cube", f"{home}:STUDY(variables)"])
+            steps = [f"dlatlas.cube:{name}" for name in ("gather", "assemble", "write_cube")]
+            code = code_digest([*steps, f"{home}:STUDY(variables)"])
             return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
         if stage == "verdict":
             parts = ("title", "claims", "theory")

@@ -5,6 +5,8 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,58 @@ def read_arrays(path: Path, sha256: str | None = None) -> dict[str, NDArray[np.g
     Raises:
         InputError: missing, truncated, or of another digest.
     """
+    _verify(path, sha256)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error}); delete it and run again") from None
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One array of a file, on disk until rows of it are asked for."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+
+    def __getitem__(self, rows: slice) -> NDArray[np.generic]:
+        """Consecutive rows."""
+        start, stop, _ = rows.indices(self.shape[0])
+        number, row = max(0, stop - start), prod(self.shape[1:])
+        offset = self.offset + start * row * self.dtype.itemsize
+        # A plain read, not a map: pages of mapped files would count as this process's memory.
+        values = np.fromfile(self.path, self.dtype, number * row, offset=offset)
+        return values.reshape(number, *self.shape[1:])
+
+
+def open_arrays(path: Path, sha256: str) -> dict[str, StoredArray]:
+    """The named arrays of a file whose digest was just checked, unread.
+
+    Raises:
+        InputError: missing, truncated, or of another digest.
+    """
+    _verify(path, sha256)
+    # https://huggingface.co/docs/safetensors: length of the header, header as JSON, then the arrays in C order.
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {
+        name: StoredArray(path, 8 + size + entry["data_offsets"][0], _dtype(entry["dtype"]), tuple(entry["shape"]))
+        for name, entry in header.items()
+    }
+
+
+def _dtype(word: str) -> np.dtype[np.generic]:
+    """``F64`` -> ``float64``, as safetensors names them."""
+    if word == "BOOL":
+        return np.dtype(bool)
+    return np.dtype(f"<{word[0].lower()}{int(word[1:]) // 8}")
+
+
+def _verify(path: Path, sha256: str | None) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such file; delete its .json and run again to make both")
     if sha256 is not None and (found := file_digest(path)) != sha256:
@@ -80,7 +134,3 @@ def read_arrays(path: Path, sha256: str | None = None) -> dict[str, NDArray[np.g
             f"{path}: corrupted: its digest is {found[:12]}, {manifest} says {sha256[:12]}; "
             "delete both and run again: only these runs are made anew"
         )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error}); delete it and run again") from None

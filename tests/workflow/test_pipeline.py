@@ -91,6 +91,19 @@ def test_an_edited_update_rule_trains_again(repo):
     assert repo.jobs() == {"train": 1, "measure": 1, **AFTER}
 
 
+def test_training_again_to_the_same_numbers_gives_the_same_cube(repo):
+    def stamp():
+        return json.loads(next((repo.path / "results" / "edge" / "stamps").glob("cube-*.json")).read_text())
+
+    before = stamp()
+    assert all((repo.path / "results" / "edge" / name).is_file() for name in before["made_of"])
+    repo.edit("src/dlatlas/optimizers/sgd.py", 'value - hyper["lr"]', 'value - 1.0 * hyper["lr"]')
+    done = repo.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stamp()["digest"] == before["digest"]
+    assert not set(stamp()["made_of"]) & set(before["made_of"])
+
+
 def test_an_edited_model_that_is_not_used_does_nothing(repo):
     repo.edit("src/dlatlas/optimizers/adam.py", "(1 - beta1) * g", "(1 - beta1) * g * 1.0")
     assert repo.jobs() == {}
