@@ -319,19 +319,19 @@ def test_a_million_runs_are_written_opened_and_averaged_in_little_memory(tmp_pat
         code = f"from pathlib import Path; home = Path({str(tmp_path)!r})\n{code}\n" + (
             "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
         )
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "workflow"), *sys.path])}
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "workflow" / "bench"), *sys.path])}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
         assert done.returncode == 0, done.stderr
         *said, peak = (float(word) for word in done.stdout.split())
         return [*said, peak / 1e3]
 
-    measured("from bench_cube import fabricate; fabricate(home)")
+    measured("from cubes import fabricate; fabricate(home)")
     runs, seconds, megabytes = measured(
-        "import bench_cube, time\n"
+        "import cubes, time\n"
         "from dlatlas.cube import assemble, gather, write_cube\n"
-        "bench_cube.write_arrays, bench_cube.write_json = (lambda *a: ''), (lambda *a: None)\n"
-        "bench_cube.curve = bench_cube.loss = lambda runs: runs\n"
-        "sweep = bench_cube.fabricate(home); begun = time.process_time()\n"
+        "cubes.write_arrays, cubes.write_json = (lambda *a: ''), (lambda *a: None)\n"
+        "cubes.curve = cubes.loss = lambda runs: runs\n"
+        "sweep = cubes.fabricate(home); begun = time.process_time()\n"
         "write_cube(assemble(sweep, *gather(sweep, home, {})), home / 'cube.zarr')\n"
         "print(sweep.size, time.process_time() - begun)"
     )

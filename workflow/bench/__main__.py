@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
 
+import cubes
 import torch
 from ours import engine, pipeline, split_against_padded
 from peers import jax_scan, lightning_loop, torch_loop
@@ -133,6 +134,7 @@ def main() -> None:
     prepare(data, ROOT / "data.dvc")
     rows = [each for work in WORKLOADS for each in compare(work, data)] + compare_processes(SMALL, data)
     ragged = [split_against_padded(data) for _ in range(ROUNDS)]
+    rows += cubes.rows()
     rows.append(row("MLPs of 8 widths from 8 to 64, 32 of each, one stack a width", PADDED, ragged))
     record = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from workloads import EXAMPLES, LR, SMALL, Workload, seconds
+from timing import seconds
+from workloads import EXAMPLES, LR, SMALL, Workload
 
 from dlatlas.study import TRAINING, Study
 from dlatlas.training import ensemble

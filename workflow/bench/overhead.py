@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from ours import ROOT
-from workloads import seconds
+from timing import seconds
 
 
 def measure(home: Path) -> dict[str, float]:

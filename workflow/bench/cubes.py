@@ -8,8 +8,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from timing import seconds
 from zarr.storage import LocalStore, WrapperStore
 
 from dlatlas.cube import assemble, gather, quiet_zarr, write_cube
@@ -80,13 +79,6 @@ class Counting(WrapperStore):
         if found is not None:
             self.read[key] = self.read.get(key, 0) + len(found)
         return found
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    begun = time.perf_counter()
-    function()
-    return time.perf_counter() - begun
 
 
 def raw(cube: xr.Dataset, grids: dict[str, dict[str, Any]], path: Path) -> None:
