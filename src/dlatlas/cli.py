@@ -194,13 +194,19 @@ def measure(
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
     from dlatlas.cube import assemble, files_of, gather, write_cube
+    from dlatlas.store import only_one
+    from dlatlas.training.job import forget_leftovers
 
     plan = _plan(params, data, results, scale, study)
     home = plan.home(study)
-    pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
     path = home / "cube.zarr"
-    digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-    plan.write_stamp(plan.stamp(study, "cube"), [path], {"stage": "cube", "digest": digest, "files": files_of(path)})
+    with only_one(path):
+        pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
+        digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
+        stamp = {"stage": "cube", "digest": digest, "files": files_of(path)}
+        plan.write_stamp(plan.stamp(study, "cube"), [path], stamp)
+    for folder in ("shards", "measures"):
+        forget_leftovers(home / folder)
 
 
 @job.command()
@@ -208,12 +214,13 @@ def cube(study: StudyName, params: Params, data: Data, results: Results, scale: 
 def verdict(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Judges one study."""
     from dlatlas.check import judged
-    from dlatlas.store import write_json
+    from dlatlas.store import setting_aside, write_json
     from dlatlas.verdict import summary
 
     plan = _plan(params, data, results, scale, study)
     path = plan.home(study) / "verdict.json"
-    record = judged(study, plan.home(study))
+    with setting_aside(plan.home(study) / "cube.zarr"):
+        record = judged(study, plan.home(study))
     write_json(path, record)
     plan.write_stamp(plan.stamp(study, "verdict"), [path], {"stage": "verdict", "cube": record["cube"]})
     sys.stdout.write(summary(record) + "\n")
@@ -226,11 +233,12 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
     from dlatlas.check import verified_cube
     from dlatlas.plotting.draw import draw
     from dlatlas.plotting.provenance import provenance
-    from dlatlas.store import read_json
+    from dlatlas.store import read_json, setting_aside
 
     plan = _plan(params, data, results, scale, study)
     home = plan.home(study)
-    opened, digest = verified_cube(home)
+    with setting_aside(home / "cube.zarr"):
+        opened, digest = verified_cube(home)
     record = read_json(home / "verdict.json")
     digests = {"cube": digest, "params": plan.stage_digest(study, "cube")}
     signature = provenance(study, scale, digests, ROOT)

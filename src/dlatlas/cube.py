@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.errors import AtlasError, InputError
+from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity import canonical, digest, file_digest
 from dlatlas.store import read_json
 from dlatlas.study import Variable
@@ -140,7 +140,7 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
         results: ``results/<study>``.
         measured: shard digest -> manifest of its measures (kind train).
     """
-    from dlatlas.training.job import read_shard
+    from dlatlas.training.job import read_shard, with_late
 
     pieces, variables = [], dict(sweep.study.variables)
     for shard in sweep.shards:
@@ -151,7 +151,9 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
         numbers = read_shard(measured[shard.digest])
         for plan, (_, trained), (_, values) in zip(shard.stacks, stacks, numbers):
             kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status")}
-            kept |= {name[6:]: value for name, value in trained.items() if name.startswith("hyper/")}
+            kept |= {
+                name[6:]: value for name, value in with_late(trained, sweep.study).items() if name.startswith("hyper/")
+            }
             pieces.append(Piece(plan.index, {**kept, **values}, _step_coords(sweep, plan.shared)))
     if sweep.study.kind == "train":
         described = read_json(measured[sweep.shards[0].digest])["variables"]
@@ -238,7 +240,8 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
     """Opens a cube lazily, after comparing its files with ``files`` if given.
 
     Raises:
-        InputError: no such cube, or a file of it that is missing, foreign or corrupted, by name.
+        InputError: no such cube, or a file in it that is not its own, by name.
+        CorruptedError: a file of it that is missing or corrupted, by name.
     """
     import xarray as xr
 
@@ -248,11 +251,11 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
         found = files_of(path)
         for name in sorted({*files, *found}):
             if name not in found:
-                raise InputError(f"{path}/{name}: missing; delete {path} and run again: nothing is trained anew")
+                raise CorruptedError(f"{path}/{name}: missing")
             if name not in files:
                 raise InputError(f"{path}/{name}: not a file of this cube; delete it")
             if found[name] != files[name]:
-                raise InputError(f"{path}/{name}: corrupted; delete {path} and run again: nothing is trained anew")
+                raise CorruptedError(f"{path}/{name}: corrupted")
     try:
         with quiet_zarr():
             return xr.open_zarr(path)

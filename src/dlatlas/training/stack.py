@@ -1,7 +1,7 @@
 """The runs that are computed together, as a study sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from dlatlas.identity import canonical
 from dlatlas.streams import stream
 from dlatlas.study import Value
+from dlatlas.sweep import StackPlan, Sweep
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,27 @@ class Stack:
     def generator(self, run: int, name: str = "draws", names: Sequence[str] = ()) -> np.random.Generator:
         """The random generator of one run; see ``key`` for ``names``."""
         return stream(self.key(run, names), name)
+
+
+@dataclass(frozen=True)
+class GrownStack(Stack):
+    """Runs of a study that got hyper-parameters after its first results.
+
+    A class of its own, because the code of ``Stack`` is part of the name of every solved run.
+
+    Attributes:
+        late: those hyper-parameters and their defaults.
+    """
+
+    late: Mapping[str, Value] = field(default_factory=dict)
+
+    def key(self, run: int, names: Sequence[str] = ()) -> str:
+        """As ``Stack.key``, without late hyper-parameters at their defaults: draws stay what they were."""
+        values = {n: v for n, v in self.runs[run].items() if n not in self.late or v != self.late[n]}
+        return canonical({name: values[name] for name in (*names, "seed") if name in values} if names else values)
+
+
+def stack_of(sweep: Sweep, plan: StackPlan, folder: Path) -> Stack:
+    """The runs of a plan, with the prepared data sets in ``folder``."""
+    runs, shared = sweep.runs(plan.index), sweep.shared(plan)
+    return GrownStack(runs, shared, folder, sweep.late) if sweep.late else Stack(runs, shared, folder)
