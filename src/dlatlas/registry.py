@@ -10,6 +10,7 @@ MODELS = {
     "noisy_quadratic": "dlatlas.models.noisy_quadratic:NoisyQuadratic",
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
     "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
+    "conv_net": "dlatlas.models.conv_net:ConvNet",
     "linear_predictor": "dlatlas.models.linear_predictor:LinearPredictor",
 }
 

@@ -24,8 +24,9 @@ class Bare:
 
 def module_of(stack, steps=0):
     module = StackedEnsemble(build(stack))
-    for step in range(steps):
-        module._advance(step)
+    for chunk in module._chunks():
+        if chunk[1] <= steps:
+            module.training_step(chunk, 0)
     return module
 
 

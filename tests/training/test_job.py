@@ -187,7 +187,7 @@ def test_a_trained_shard_interrupted_anywhere_ends_with_equal_numbers(tmp_path, 
     def interrupted(self, step):
         if step == stop:
             raise Killed
-        advance(self, step)
+        return advance(self, step)
 
     monkeypatch.setattr(StackedEnsemble, "_advance", interrupted)
     for following in (*stops, None):

@@ -5,6 +5,7 @@ runs and traced once into a flat graph of tensor operations, so that a step cost
 """
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -22,14 +23,15 @@ from dlatlas.errors import InputError
 from dlatlas.optimizers.rule import State, Tensors
 from dlatlas.streams import stream
 from dlatlas.training.build import Built
+from dlatlas.training.graph import lean, seconds
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK = 10
 """Steps in one call of ``training_step``: Lightning's own overhead is a few tenths of a millisecond a call."""
 
-COMPILE_FROM = 2e13
-"""Floating-point operations of a stack from which compiling its step is repaid many times over (ten minutes or so on
-two cores; it takes 5 to 25 s). The sum is over all steps, so a resumed stack is computed as it was begun."""
+COMPILE_FROM = 120.0
+"""Seconds of a stack's training, estimated from its shapes, from which compiling the step repays the 5 to 25 s that it
+takes. The estimate is over all steps, so a resumed stack is computed as it was begun."""
 
 BLOCK = 16
 """Steps whose random draws come from one block of a stream, so that a resumed run finds its place."""
@@ -79,7 +81,10 @@ class StackedEnsemble(pl.LightningModule):
         self.keys = [built.stack.key(run) for run in range(runs)]
         self._check_batch()
         self._compiled: Any = None
-        self._orders: dict[int, np.ndarray] = {}
+        self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
+        self._next_epoch: tuple[int, Future[np.ndarray]] | None = None
+        self._drawer = ThreadPoolExecutor(1)
+        self._first_rows = built.which.numpy()[:, None] * (0 if built.x is None else built.x.shape[1])
 
     def _check_batch(self) -> None:
         built = self.built
@@ -121,8 +126,8 @@ class StackedEnsemble(pl.LightningModule):
 
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
         """Some update steps of every run."""
-        for step in range(int(chunk[0]), int(chunk[1])):
-            self._advance(step)
+        first, last = int(chunk[0]), int(chunk[1])
+        self._record(first, torch.stack([self._advance(step) for step in range(first, last)]))
 
     # The numerics.
 
@@ -165,7 +170,8 @@ class StackedEnsemble(pl.LightningModule):
     def _decays(self) -> bool:
         return any(run["weight_decay"] for run in self.built.stack.runs)
 
-    def _advance(self, step: int) -> None:
+    def _advance(self, step: int) -> Tensor:
+        """One update step of every run; the losses before it, ``(run,)``."""
         p, built = self.progress, self.built
         batch, shared = self._batch(step)
         draws = self._draws(step)
@@ -178,27 +184,30 @@ class StackedEnsemble(pl.LightningModule):
             def stacked(p: Any, b: Any, s: Any, h: Any, xy: Any, d: Any, t: Any) -> Any:  # noqa: ANN401
                 return mapped(p, b, s, h, xy, d, t)
 
-            self._compiled = self._quickened(make_fx(stacked)(*inputs), inputs)
+            self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
         p.parameters, p.state, loss = self._compiled(*inputs)
-        if step % self.every == 0:
-            p.trace[step // self.every] = loss
-        higher = loss > p.peak
-        p.peak = torch.where(higher, loss, p.peak)
-        p.peak_step = torch.where(higher, step, p.peak_step)
-        p.diverged_at = torch.where((p.diverged_at < 0) & ~torch.isfinite(loss), step, p.diverged_at)
         p.step = step + 1
         if p.step in self.due:
             self.kept[p.step] = dict(p.parameters)
+        return loss
 
-    def operations(self) -> float:
-        """Roughly the floating-point operations of the whole training: six a parameter, example and step."""
-        size = sum(value.numel() for value in self.progress.parameters.values())
-        examples = self.batch * self.workers or self.built.y.shape[1]
-        return 6.0 * size * examples * self.steps
+    def _record(self, first: int, losses: Tensor) -> None:
+        """Keeps what is kept of the losses ``(step, run)`` of a chunk that begins at step ``first``."""
+        p, skipped = self.progress, -first % self.every
+        traced = losses[skipped :: self.every]
+        begin = (first + skipped) // self.every
+        p.trace[begin : begin + len(traced)] = traced
+        top, place = torch.where(losses.isnan(), -torch.inf, losses).max(0)
+        higher = top > p.peak
+        p.peak = torch.where(higher, top, p.peak)
+        p.peak_step = torch.where(higher, first + place, p.peak_step)
+        broken = ~losses.isfinite()
+        now = (p.diverged_at < 0) & broken.any(0)
+        p.diverged_at = torch.where(now, first + broken.int().argmax(0), p.diverged_at)
 
     def _quickened(self, traced: Any, inputs: tuple[Any, ...]) -> Any:  # noqa: ANN401
         """The traced step, compiled where that is worth it and the machine has a compiler."""
-        if self.operations() < COMPILE_FROM:
+        if self.steps * seconds(traced) < COMPILE_FROM:
             return traced
         compiled = torch.compile(traced, dynamic=False)
         try:
@@ -219,8 +228,8 @@ class StackedEnsemble(pl.LightningModule):
             if len(built.x) == 1:
                 return (built.x[0], built.y[0]), True
             return self._whole(), False
-        rows = torch.from_numpy(self._order(step)).to(self.device) + built.which[:, None] * built.x.shape[1]
-        return (self._by_worker(_rows(built.x, rows)), self._by_worker(_rows(built.y, rows))), False
+        rows = self._rows(step)
+        return (self._by_worker(_taken(built.x, rows)), self._by_worker(_taken(built.y, rows))), False
 
     def _whole(self) -> tuple[Tensor, Tensor]:
         if not hasattr(self, "_gathered"):
@@ -232,14 +241,28 @@ class StackedEnsemble(pl.LightningModule):
             return value
         return value.reshape(len(value), self.workers, self.batch, *value.shape[2:])
 
-    def _order(self, step: int) -> np.ndarray:
-        """``(run, workers * batch)`` examples: every epoch is a new permutation from each run's own stream."""
+    def _rows(self, step: int) -> Tensor:
+        """``(run, workers * batch)`` examples, counted through all data sets; a new permutation each epoch."""
+        per_epoch = self.built.x.shape[1] // (self.batch * self.workers)
+        epoch, slot = divmod(step, per_epoch)
+        if self._epoch[0] != epoch:
+            if self._next_epoch is None or self._next_epoch[0] != epoch:
+                order = self._order(epoch)
+            else:
+                order = self._next_epoch[1].result()
+            self._epoch = (epoch, torch.from_numpy(order).to(self.device))
+            if (epoch + 1) * per_epoch < self.steps:  # drawn in the background while this epoch is trained
+                self._next_epoch = (epoch + 1, self._drawer.submit(self._order, epoch + 1))
+        return self._epoch[1][slot]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """``(slot, run, workers * batch)``: each run's examples from its own stream."""
         examples, needed = self.built.x.shape[1], self.batch * self.workers
         per_epoch = examples // needed
-        epoch, slot = divmod(step, per_epoch)
-        if epoch not in self._orders:
-            self._orders = {epoch: np.stack([stream(key, "order", epoch).permutation(examples) for key in self.keys])}
-        return self._orders[epoch][:, slot * needed : (slot + 1) * needed]
+        drawn = np.stack([stream(key, "order", epoch).permutation(examples) for key in self.keys])
+        drawn += self._first_rows
+        by_slot = drawn[:, : per_epoch * needed].reshape(len(drawn), per_epoch, needed)
+        return np.ascontiguousarray(by_slot.swapaxes(0, 1))
 
     def _fresh(self, step: int) -> tuple[Tensor, Tensor]:
         """Examples drawn anew; a block of steps at a time."""
@@ -272,7 +295,7 @@ class StackedEnsemble(pl.LightningModule):
         return self._noise[1][:, slot]
 
 
-def _rows(data: Tensor, rows: Tensor) -> Tensor:
+def _taken(data: Tensor, rows: Tensor) -> Tensor:
     """``(run, batch, ...)`` rows of data ``(set, n, ...)`` counted through all sets: four times as fast as indexing."""
     return data.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
