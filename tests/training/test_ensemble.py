@@ -119,7 +119,7 @@ def test_a_run_ends_after_1000_steps_as_it_does_among_511_others(stack_of, model
     """The sign of a gradient jumps: rules that use it are followed in float64, where rounding does not flip it."""
     signs = rule in ("signsgd", "majority_vote")
     how = {"model": model, "optimizer": rule, "steps": 1000, "batch": 6, "precision": "float64" if signs else "float32"}
-    how |= MODELS[model] | (VOTES if rule == "majority_vote" else {})
+    how |= {"n_train": 240} | MODELS[model] | (VOTES if rule == "majority_vote" else {})
     mine = {"seed": 3, "lr": STABLE[rule]}
     alone = train(stack_of([mine], **how)).progress
 

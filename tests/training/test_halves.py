@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.training import halves
 from dlatlas.training.halves import in_halves, joined
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Looking for garbage takes a tenth of a second; here there is none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(halves, "_free", lambda: None)
+        yield
 
 
 @given(size=st.integers(1, 40), room=st.integers(1, 40), bad=st.sets(st.integers(0, 39)))

@@ -41,9 +41,10 @@ def in_halves(
             raise
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
     # Here and not above: the exception is gone, and with its traceback the arrays of the attempt.
-    _free()
-    if len(rows) == 1 and wanted is not None:
-        raise AtlasError(f"{where}: one run alone does not fit into memory{wanted}")
+    if wanted is not None:
+        _free()
+        if len(rows) == 1:
+            raise AtlasError(f"{where}: one run alone does not fit into memory{wanted}")
     if len(rows) == 1:
         return [], {int(rows[0]): message}
     middle = len(rows) // 2
