@@ -20,7 +20,7 @@ lint: .venv/ready
 	$(BIN)/python workflow/lint.py
 
 bench: .venv/ready
-	$(BIN)/python workflow/bench.py
+	$(BIN)/python workflow/bench
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -18,7 +18,7 @@ def test_it_is_shifted_with_its_image_away_from_the_border():
 
 def test_it_is_the_sum_over_patches_that_it_says():
     torch.manual_seed(1)
-    net = ConvNet(inputs=9, width=2, depth=1, outputs=3, activation="tanh").double()
+    net = ConvNet(inputs=9, width=2, depth=1, outputs=3, activation="tanh").double().requires_grad_(False)
     x = torch.randn(9, dtype=torch.float64)
     conv = net.convolutions[0]
     image = {divmod(i, 3): float(x[i]) for i in range(9)}

@@ -1,0 +1,75 @@
+"""The engine: a stack through Lightning, and 256 runs through the real Snakefile."""
+
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from workloads import EXAMPLES, LR, Workload, seconds
+
+from dlatlas.study import TRAINING, Study
+from dlatlas.training import ensemble
+from dlatlas.training.fit import fit_stack
+from dlatlas.training.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+HOST = "spectral_margin_distribution"
+"""A study of digits and MLPs, whose params file the end-to-end row replaces by its own."""
+
+STUDY = Study(
+    title="", rows=("bench",), family="", kind="train", statement="", formula="", papers=(), parameters={}, claims=(),
+    theory=lambda cube: cube, figure=lambda *rest: None, caption="",
+)  # fmt: skip
+
+
+def engine(work: Workload, data: Path, *, compiled: bool) -> dict[str, float]:
+    """Run-steps a second: steady, and of a whole fit with building and tracing.
+
+    Compiled is what long stacks get by themselves, see ``ensemble.COMPILE_FROM``. Steady rates are the difference of
+    two lengths, so that start-up and compilation drop out.
+    """
+    base = {name: parameter.default for name, parameter in TRAINING.items()}
+    base |= {"model": work.model, "inputs": 64, "width": work.width, "outputs": 10, "activation": "relu"}
+    base |= {"depth": 1, "bias": True} if work.model == "mlp" else {"depth": 2}
+    base |= {"n_train": EXAMPLES, "loss": "cross_entropy", "lr": LR, "batch": work.batch, "checkpoints": 1}
+
+    def fit(steps: int) -> float:
+        runs = [{**base, "steps": steps, "trace_every": steps, "seed": seed} for seed in range(work.runs)]
+        stack = Stack(runs, {key: value for key, value in runs[0].items() if key != "seed"}, data)
+        with tempfile.TemporaryDirectory() as folder:
+            return seconds(lambda: fit_stack(stack, STUDY, Path(folder) / "progress"))
+
+    before = ensemble.COMPILE_FROM
+    ensemble.COMPILE_FROM = 0.0 if compiled else math.inf
+    fit(5)
+    steps = work.steps * (5 if compiled else 1)  # compiling takes seconds, and not twice the same
+    short, long = fit(steps // 4), fit(steps)
+    ensemble.COMPILE_FROM = before
+    return {"steady": work.runs * 0.75 * steps / (long - short), "whole": work.runs * steps / long}
+
+
+def pipeline(work: Workload, data: Path) -> float:
+    """Seconds of `snakemake` over the runs of a workload, everything from reading the params file included."""
+    fixed = {"model": "mlp", "depth": 1, "width": work.width, "bias": True, "loss": "cross_entropy", "data": "digits"}
+    fixed |= {"inputs": 64, "label_noise": 0.0, "input_noise": False}
+    fixed |= {"n_train": EXAMPLES, "lr": LR, "batch": work.batch, "steps": work.steps, "checkpoints": 1}
+    params = {
+        "fixed": fixed,
+        "axes": {"seed": {"range": work.runs}},
+        "measures": ["train_loss"],
+        "scales": {"smoke": {"shard_runs": work.runs // 2}},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "params").mkdir()
+        (home / "params" / f"{HOST}.yaml").write_text(yaml.safe_dump(params))
+        words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", folder, "--cores", "2", "--quiet", "all"]
+        config = [f"studies={HOST}", "scale=smoke", f"data={data}", f"params={home / 'params'}"]
+        command = [sys.executable, "-m", "snakemake", *words, "--until", "train", "--config", *config]
+        taken = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+        made = list(home.glob(f"results/{HOST}/shards/*.json"))
+        if len(made) != 2:
+            raise RuntimeError(f"expected two shards, found {made}")
+    return taken
