@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
@@ -123,9 +123,10 @@ def test_a_run_ends_after_1000_steps_as_it_does_among_511_others(stack_of, model
     mine = {"seed": 3, "lr": STABLE[rule]}
     alone = train(stack_of([mine], **how)).progress
 
-    @settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=1, deadline=None, phases=[Phase.generate])
     @given(place=st.integers(0, 511), seed=st.integers(0, 2**32 - 1), wild=st.sampled_from([0.0, 0.05]))
     def law(place, seed, wild):
+        assume(seed)  # not the simplest example that hypothesis begins with
         chance = np.random.default_rng(seed)
         rates = np.where(chance.random(511) < wild, 1e6, STABLE[rule] * chance.uniform(0.01, 1, 511))
         company = [{"seed": int(s), "lr": float(lr)} for s, lr in zip(chance.integers(4, 2**31, 511), rates)]
