@@ -44,9 +44,11 @@ def three(checkout, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(three, tmp_path_factory):
-    """The same, made without a fault."""
+    """The same, made without a fault, and how many seconds that took."""
     repo = three.copy(tmp_path_factory.mktemp("whole") / "repo")
+    begun = time.monotonic()
     finish(repo)
+    repo.seconds = time.monotonic() - begun
     return repo
 
 
@@ -134,7 +136,7 @@ def test_twenty_kills_at_random_points_end_in_equal_cubes_and_train_nothing_twic
 
     while kills < KILLS:
         victim = chance.choice(list(hits))
-        wait = chance.uniform(1, 12)
+        wait = whole.seconds * chance.uniform(0.03, 0.3)
         process = start(repo)
         deadline = time.monotonic() + wait
         while process.poll() is None and (time.monotonic() < deadline or (victim == "job" and not jobs_of(process))):

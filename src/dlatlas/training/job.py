@@ -7,6 +7,7 @@ import dataclasses
 import platform
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -157,7 +158,7 @@ def forget_leftovers(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def _pair(path: Path) -> Any:  # noqa: ANN401
+def _pair(path: Path) -> AbstractContextManager[None]:
     return setting_aside(path, path.with_suffix(".safetensors"))
 
 

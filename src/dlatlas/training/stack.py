@@ -1,7 +1,7 @@
 """The runs that are computed together, as a study sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class GrownStack(Stack):
         late: those hyper-parameters and their defaults.
     """
 
-    late: Mapping[str, Value] = field(default_factory=dict)
+    late: Mapping[str, Value]
 
     def key(self, run: int, names: Sequence[str] = ()) -> str:
         """As ``Stack.key``, without late hyper-parameters at their defaults: draws stay what they were."""
