@@ -136,7 +136,7 @@ def test_twenty_kills_at_random_points_end_in_equal_cubes_and_train_nothing_twic
 
     while kills < KILLS:
         victim = chance.choice(list(hits))
-        wait = whole.seconds * chance.uniform(0.03, 0.3)
+        wait = whole.seconds * chance.uniform(0.08, 0.35)
         process = start(repo)
         deadline = time.monotonic() + wait
         while process.poll() is None and (time.monotonic() < deadline or (victim == "job" and not jobs_of(process))):
