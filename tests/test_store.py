@@ -1,6 +1,9 @@
 import errno
 import os
+import subprocess
+import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlatlas import store
-from dlatlas.errors import AtlasError, InputError
+from dlatlas.errors import AtlasError, CorruptedError, InputError
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
@@ -129,3 +132,64 @@ def test_a_half_record_is_named(tmp_path):
         store.read_json(tmp_path / "x.json")
     with pytest.raises(InputError, match=r"y\.json: no such file"):
         store.read_json(tmp_path / "y.json")
+
+
+@given(position=st.integers(0, 10**6), cut=st.booleans())
+def test_a_sealed_file_that_is_cut_or_changed_anywhere_is_found(tmp_path_factory, position, cut):
+    path = tmp_path_factory.mktemp("sealed") / "x"
+    store.write_sealed(path, {"a": np.arange(5.0)})
+    np.testing.assert_array_equal(store.read_sealed(path)["a"], np.arange(5.0))
+    content = bytearray(path.read_bytes())
+    position %= len(content)
+    content[position] ^= 1
+    path.write_bytes(content[:position] if cut else content)
+    with pytest.raises(CorruptedError, match="x: corrupted"):
+        store.read_sealed(path)
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_one_s_is_not(tmp_path):
+    host = os.uname().nodename
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    left = tmp_path / f".x.json.{host}.{dead.pid}"
+    living, elsewhere = tmp_path / f".x.json.{host}.{os.getppid()}", tmp_path / f".x.json.other{host}.{dead.pid}"
+    for path in (left, living, elsewhere):
+        path.write_text("half")
+    store.write_json(tmp_path / "x.json", {"whole": 1})
+    assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere, tmp_path / "x.json"])
+
+
+def test_the_second_of_two_waits_and_a_killed_one_holds_nothing(tmp_path):
+    path = tmp_path / "x.json"
+    hold = "import sys; from pathlib import Path; from dlatlas.store import only_one\n"
+    hold += f"with only_one(Path({str(path)!r})): print('mine', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        first.stdout.readline()
+        entered = threading.Event()
+
+        def second():
+            with store.only_one(path):
+                entered.set()
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.5)
+        first.kill()
+        assert entered.wait(10)
+        thread.join()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_corrupted_is_moved_aside_and_kept_each_time(tmp_path):
+    pair = tmp_path / "x.json", tmp_path / "x.safetensors"
+    for number in (1, 2):
+        for path in pair:
+            path.write_text(f"bad {number}")
+        with (
+            pytest.raises(InputError, match=rf"bad; set aside as x.json.corrupted{number}"),
+            store.setting_aside(*pair),
+        ):
+            raise CorruptedError("bad")
+        assert not any(path.exists() for path in pair)
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["bad 1", "bad 1", "bad 2", "bad 2"]
+    assert not list(tmp_path.glob("*.json"))

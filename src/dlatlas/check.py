@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlatlas.cube import open_cube, stamp_of
-from dlatlas.errors import AtlasError
+from dlatlas.errors import AtlasError, CorruptedError
 from dlatlas.store import read_json
 from dlatlas.study import load_study
 from dlatlas.verdict import judge_study, summary
@@ -17,7 +17,8 @@ def verified_cube(home: Path) -> tuple["xr.Dataset", str]:
     """A study's cube, every file of it compared with what was written, and its digest.
 
     Raises:
-        InputError: a file that is missing, foreign or corrupted.
+        InputError: a file that is not its own.
+        CorruptedError: a file that is missing or corrupted.
     """
     stamp = stamp_of(home, "cube")
     return open_cube(home / "cube.zarr", stamp["files"]), str(stamp["digest"])
@@ -36,7 +37,10 @@ def check_study(name: str, results: Path) -> str:
         AtlasError: they differ, and in what; or the cube is corrupted.
     """
     home = results / name
-    again, said = judged(name, home), read_json(home / "verdict.json")
+    try:
+        again, said = judged(name, home), read_json(home / "verdict.json")
+    except CorruptedError as error:
+        raise AtlasError(f"{error}; delete {home}/cube.zarr and run again: nothing is trained anew") from None
     for key in again:
         if again[key] != said.get(key) and key != "claims":
             raise AtlasError(f"{home}/verdict.json: {key} is {said.get(key)!r}, computed again it is {again[key]!r}")

@@ -195,14 +195,20 @@ def cube(study: StudyName, params: Params, data: Data, results: Results, scale: 
     """Assembles one cube."""
     from dlatlas.cube import assemble, gather, write_cube
     from dlatlas.identity import digest
+    from dlatlas.store import only_one
+    from dlatlas.training.job import forget_leftovers
 
     plan = _plan(params, data, results, scale, study)
-    path = plan.home(study) / "cube.zarr"
-    pieces, variables = gather(plan.sweep(study), plan.home(study), plan.measured(study))
-    files = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-    made_of = [str(source.relative_to(path.parent)) for source in plan.cube_inputs(study)]
-    record = {"stage": "cube", "digest": digest(files), "made_of": made_of, "files": files}
-    plan.write_stamp(plan.stamp(study, "cube"), [path], record)
+    home = plan.home(study)
+    path = home / "cube.zarr"
+    with only_one(path):
+        pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
+        files = write_cube(assemble(plan.sweep(study), pieces, variables), path)
+        made_of = [str(source.relative_to(home)) for source in plan.cube_inputs(study)]
+        record = {"stage": "cube", "digest": digest(files), "made_of": made_of, "files": files}
+        plan.write_stamp(plan.stamp(study, "cube"), [path], record)
+    for folder in ("shards", "measures"):
+        forget_leftovers(home / folder)
 
 
 @job.command()
@@ -210,12 +216,13 @@ def cube(study: StudyName, params: Params, data: Data, results: Results, scale: 
 def verdict(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Judges one study."""
     from dlatlas.check import judged
-    from dlatlas.store import write_json
+    from dlatlas.store import setting_aside, write_json
     from dlatlas.verdict import summary
 
     plan = _plan(params, data, results, scale, study)
     path = plan.home(study) / "verdict.json"
-    record = judged(study, plan.home(study))
+    with setting_aside(plan.home(study) / "cube.zarr"):
+        record = judged(study, plan.home(study))
     write_json(path, record)
     plan.write_stamp(plan.stamp(study, "verdict"), [path], {"stage": "verdict", "cube": record["cube"]})
     sys.stdout.write(summary(record) + "\n")
@@ -228,11 +235,12 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
     from dlatlas.check import verified_cube
     from dlatlas.plotting.draw import draw
     from dlatlas.plotting.provenance import provenance
-    from dlatlas.store import read_json
+    from dlatlas.store import read_json, setting_aside
 
     plan = _plan(params, data, results, scale, study)
     home = plan.home(study)
-    opened, digest = verified_cube(home)
+    with setting_aside(home / "cube.zarr"):
+        opened, digest = verified_cube(home)
     record = read_json(home / "verdict.json")
     digests = {"cube": digest, "params": plan.stage_digest(study, "cube")}
     signature = provenance(study, scale, digests, ROOT)

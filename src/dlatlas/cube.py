@@ -25,9 +25,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.errors import AtlasError, InputError
+from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity import canonical, digest, file_digest
-from dlatlas.store import StoredArray, open_arrays, read_json
+from dlatlas.store import StoredArray, open_arrays, read_json, setting_aside
 from dlatlas.study import Variable
 from dlatlas.sweep import Sweep
 
@@ -225,8 +225,10 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
         measured: shard digest -> manifest of its measures (kind train).
 
     Raises:
-        InputError: a missing or corrupted file, named.
+        InputError: a missing or corrupted file, named; a corrupted pair is set aside.
     """
+    from dlatlas.training.job import with_late
+
     with ThreadPoolExecutor() as pool:
         paths = (results / "shards" / f"{shard.digest}.json" for shard in sweep.shards)
         stacks = [stack for stacks in pool.map(_stored_stacks, paths) for stack in stacks]
@@ -238,6 +240,7 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
     pieces, seen = [], {}
     for plan, trained, values in zip(plans, stacks, numbers):
         kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status")}
+        trained = with_late(trained, sweep.study)
         kept |= {name[6:]: value for name, value in trained.items() if name.startswith("hyper/")}
         steps = tuple(int({**sweep.fixed, **plan.shared}[name]) for name in ("steps", "checkpoints", "trace_every"))
         if steps not in seen:
@@ -249,9 +252,11 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
 
 def _stored_stacks(path: Path) -> list[dict[str, StoredArray]]:
     """The arrays of each stack of a finished shard or of its measures, by its manifest."""
-    manifest = read_json(path)
+    with setting_aside(path, path.with_suffix(".safetensors")):
+        manifest = read_json(path)
+        opened = open_arrays(path.with_suffix(".safetensors"), manifest["sha256"])
     stacks: list[dict[str, StoredArray]] = [{} for _ in manifest["stacks"]]
-    for name, array in open_arrays(path.with_suffix(".safetensors"), manifest["sha256"]).items():
+    for name, array in opened.items():
         number, _, variable = name.partition("/")
         stacks[int(number)][variable] = array
     return stacks
@@ -351,7 +356,8 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
     """Opens a cube lazily, after comparing its files with ``files`` if given.
 
     Raises:
-        InputError: no such cube, or a file of it that is missing, foreign or corrupted, by name.
+        InputError: no such cube, or a file in it that is not its own, by name.
+        CorruptedError: a file of it that is missing or corrupted, by name.
     """
     import xarray as xr
 
@@ -361,11 +367,11 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
         found = files_of(path)
         for name in sorted({*files, *found}):
             if name not in found:
-                raise InputError(f"{path}/{name}: missing; delete {path} and run again: nothing is trained anew")
+                raise CorruptedError(f"{path}/{name}: missing")
             if name not in files:
                 raise InputError(f"{path}/{name}: not a file of this cube; delete it")
             if found[name] != files[name]:
-                raise InputError(f"{path}/{name}: corrupted; delete {path} and run again: nothing is trained anew")
+                raise CorruptedError(f"{path}/{name}: corrupted")
     try:
         with quiet_zarr():
             return xr.open_zarr(path)

@@ -12,6 +12,10 @@ class InputError(AtlasError):
     """A wrong parameter, axis, data file or cube."""
 
 
+class CorruptedError(InputError):
+    """A file whose content is not what was written."""
+
+
 def unknown(where: str, what: str, found: object, allowed: Iterable[object]) -> InputError:
     """An InputError for a name that does not exist, with the nearest one that does.
 

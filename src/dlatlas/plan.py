@@ -206,7 +206,7 @@ class Plan:
         stage = path.stem.partition("-")[0]
         for other in path.parent.glob(f"{stage}-*.json"):
             if other != path:
-                other.unlink()
+                other.unlink(missing_ok=True)
 
     def forget_lost(self) -> list[Path]:
         """Removes stamps that lie: those whose products somebody has deleted. Returns what is missing.

@@ -21,7 +21,11 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Parameter:
-    """One hyper-parameter: its default, and what it may be."""
+    """One hyper-parameter: its default, and what it may be.
+
+    ``late`` marks one that was added after results had been made: at its default it is left out of the names and the
+    random streams of runs, so that those results stay. Its default may never change.
+    """
 
     kind: Literal["count", "number", "choice", "flag"]
     default: Value
@@ -29,6 +33,7 @@ class Parameter:
     low: float = float("-inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
+    late: bool = False
 
     def check(self, value: object, where: str) -> Value:
         """The value in the parameter's own type.
@@ -67,24 +72,26 @@ class Parameter:
         return f"{noun} from {self.low:g} to {self.high:g}"
 
 
-def count(default: int, meaning: str, low: int = 1) -> Parameter:
+def count(default: int, meaning: str, low: int = 1, late: bool = False) -> Parameter:
     """A whole number, positive unless ``low`` says otherwise."""
-    return Parameter("count", default, meaning, low=low)
+    return Parameter("count", default, meaning, low=low, late=late)
 
 
-def number(default: float, meaning: str, low: float = float("-inf"), high: float = float("inf")) -> Parameter:
+def number(
+    default: float, meaning: str, low: float = float("-inf"), high: float = float("inf"), late: bool = False
+) -> Parameter:
     """A real number in ``[low, high]``."""
-    return Parameter("number", default, meaning, low, high)
+    return Parameter("number", default, meaning, low, high, late=late)
 
 
-def choice(default: str, choices: tuple[str, ...] | Mapping[str, str], meaning: str) -> Parameter:
+def choice(default: str, choices: tuple[str, ...] | Mapping[str, str], meaning: str, late: bool = False) -> Parameter:
     """One of a few words."""
-    return Parameter("choice", default, meaning, choices=tuple(choices))
+    return Parameter("choice", default, meaning, choices=tuple(choices), late=late)
 
 
-def flag(default: bool, meaning: str) -> Parameter:
+def flag(default: bool, meaning: str, late: bool = False) -> Parameter:
     """True or false."""
-    return Parameter("flag", default, meaning)
+    return Parameter("flag", default, meaning, late=late)
 
 
 SEED = {"seed": count(0, "replicate; with the other parameters it determines every random draw", low=0)}

@@ -64,6 +64,7 @@ class Sweep:
         self.name, self.study, self.scale = name, study, scale
         self.dims, self.fixed, self.measures = point.dims, point.fixed, tuple(point.measures)
         self.shard_runs = point.shard_runs
+        self.late = {name: p.default for name, p in study.all_parameters().items() if p.late}
         self._data = data
 
     @property
@@ -98,7 +99,11 @@ class Sweep:
 
     def run_id(self, run: Mapping[str, Value], shared: Mapping[str, Value]) -> str:
         """The name of a run: a digest of its hyper-parameters, its code and its data."""
-        return digest({"run": run, "recipe": self.recipe(shared)})
+        return digest({"run": self._naming(run), "recipe": self.recipe(shared)})
+
+    def _naming(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Those hyper-parameters that enter names: not the late ones at their defaults (see ``study.Parameter``)."""
+        return {name: value for name, value in values.items() if name not in self.late or value != self.late[name]}
 
     def recipe(self, shared: Mapping[str, Value]) -> str:
         """Digest of all that makes a run of this stack beside its hyper-parameters: schema, code, data."""
@@ -130,14 +135,14 @@ class Sweep:
             bins[lightest] = (bins[lightest][0] + weight, [*bins[lightest][1], piece])
         shards = []
         for _, stacks in bins:
-            content = [[stack.shared, self._extent(stack), self.recipe(stack.shared)] for stack in stacks]
+            content = [[self._naming(stack.shared), self._extent(stack), self.recipe(stack.shared)] for stack in stacks]
             shards.append(Shard(digest([self.name, content]), tuple(stacks)))
         return tuple(shards)
 
     def _extent(self, stack: StackPlan) -> list[Any]:
         """What names the runs of a stack without listing them: all axes, and where in their product it lies."""
         swept = [columns for columns in self.dims.values() if not set(columns) <= set(stack.shared)]
-        return [self.fixed, swept, int(stack.index[0]), int(stack.index[-1]), len(stack.index)]
+        return [self._naming(self.fixed), swept, int(stack.index[0]), int(stack.index[-1]), len(stack.index)]
 
     def _pieces(self) -> Iterator[StackPlan]:
         shapes = (SHAPES if self.study.kind == "train" else frozenset()) | set(self.study.shape)

@@ -1,12 +1,15 @@
 """Counting: what is computed, what is reused, and what a fault costs."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dlatlas import sweep as sweep_module
+from dlatlas.data import gaussian
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.measures.job import measure_shard
 from dlatlas.params import Point
 from dlatlas.study import Study, Variable, count, flag, number
 from dlatlas.sweep import Sweep
@@ -24,14 +27,17 @@ def solve(stack):
     return {"twice": 2 * stack["rate"], "draw": draws, "powers": stack["rate"][:, None] ** np.arange(3)}
 
 
-def study(kind="solve"):
+def study(kind="solve", late=()):
     own = {"rate": number(1.0, "rate"), "width": count(2, "width")}
     net = {"inputs": count(3, "inputs"), "outputs": count(1, "outputs"), "bias": flag(False, "biases")}
+    net |= {"n_train": count(100, "examples")}
+    grown = {"noise": number(0.0, "label noise", late=True), "depth": count(1, "hidden layers", late=True)}
+    variables = {"twice": Variable("2x"), "draw": Variable("draw"), "powers": Variable("p", dims={"power": None})}
     return Study(
         title="", rows=("x",), family="", kind=kind, statement="", formula="", papers=(), claims=(), caption="",
-        theory=lambda cube: cube, figure=lambda *a: None, shape=("width", "inputs", "outputs", "bias"), solve=solve,
-        parameters=own if kind == "solve" else {**own, **net},
-        variables={"twice": Variable("2x"), "draw": Variable("draw"), "powers": Variable("p", dims={"power": None})},
+        theory=lambda cube: cube, figure=lambda *a: None, solve=solve, variables=variables if kind == "solve" else {},
+        shape=("width", "depth", "inputs", "outputs", "bias", "n_train"),
+        parameters={**own, **({} if kind == "solve" else net), **{name: grown[name] for name in late}},
     )  # fmt: skip
 
 
@@ -41,13 +47,16 @@ def constant_code(monkeypatch):
     CALLS.clear()
 
 
-def make(shard_runs=4, kind="solve", **dims):
+def make(shard_runs=4, kind="solve", late=(), **dims):
     columns = {name: {name: list(values)} for name, values in dims.items()}
-    known = study(kind).all_parameters()
+    toy = study(kind, late)
+    known = toy.all_parameters()
     fixed = {name: parameter.default for name, parameter in known.items() if name not in columns}
     if kind == "train":
-        fixed |= {"data": "gaussian_regression", "steps": 30, "checkpoints": 2}
-    return Sweep("toy", study(kind), Point(dims=columns, fixed=fixed, measures=[], shard_runs=shard_runs), "smoke", {})
+        given = {"data": "gaussian_regression", "steps": 30, "checkpoints": 2}
+        fixed |= {name: value for name, value in given.items() if name not in columns}
+    measures = ["train_loss"] if kind == "train" else []
+    return Sweep("toy", toy, Point(dims=columns, fixed=fixed, measures=measures, shard_runs=shard_runs), "smoke", {})
 
 
 def compute(sweep, home):
@@ -128,15 +137,20 @@ def test_a_study_that_always_raises_is_one_line(tmp_path):
     assert not list(tmp_path.glob("*"))
 
 
-def test_a_corrupted_shard_is_found_by_its_digest_and_named(tmp_path):
+def test_a_corrupted_shard_is_found_by_its_digest_and_computed_anew_alone(tmp_path):
     sweep = make(rate=[1, 2])
     compute(sweep, tmp_path)
     path = tmp_path / f"{sweep.shards[0].digest}.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"{path.name}: corrupted"):
+    with pytest.raises(InputError, match=rf"{path.name}: corrupted.*set aside as {path.stem}.json.corrupted1"):
         values(sweep, tmp_path)
+    assert (tmp_path / f"{path.name}.corrupted1").read_bytes() == content
+    CALLS.clear()
+    (again,) = compute(sweep, tmp_path)
+    assert again["computed"] == len(CALLS) == 2
+    assert values(sweep, tmp_path, "twice").tolist() == [2, 4]
 
 
 def test_a_wrong_variable_is_an_error_that_says_what_was_declared(tmp_path, monkeypatch):
@@ -163,17 +177,21 @@ def test_a_trained_shard_interrupted_anywhere_ends_with_equal_numbers(tmp_path, 
     compute(sweep, tmp_path / "whole")
     monkeypatch.setattr(fit, "SAVE_EVERY", 0.0)
     advance = StackedEnsemble._advance
+
+    class Killed(BaseException):
+        pass
+
     stops = iter([7, 15, 29])
     stop = next(stops)
 
     def interrupted(self, step):
         if step == stop:
-            raise RuntimeError("killed")
+            raise Killed
         return advance(self, step)
 
     monkeypatch.setattr(StackedEnsemble, "_advance", interrupted)
     for following in (*stops, None):
-        with pytest.raises(RuntimeError, match="killed"):
+        with pytest.raises(Killed):
             compute(sweep, tmp_path / "killed")
         stop = following
     manifests = compute(sweep, tmp_path / "killed")
@@ -191,3 +209,122 @@ def test_extending_a_trained_axis_trains_only_the_new_runs(tmp_path):
     assert (manifest["computed"], manifest["reused"]) == (1, 2)
     name = "parameters/layers.0.weight"
     np.testing.assert_array_equal(values(new, tmp_path, name)[:2], values(old, tmp_path, name))
+
+
+def test_a_corrupted_shard_is_found_when_its_runs_are_to_be_reused(tmp_path):
+    old = make(rate=[1, 2])
+    compute(old, tmp_path)
+    path = tmp_path / f"{old.shards[0].digest}.json"
+    path.write_text(path.read_text()[:-30])
+    CALLS.clear()
+    new = make(rate=[1, 2, 3])
+    with pytest.raises(InputError, match=rf"{path.name}: not a whole JSON record.*set aside"):
+        compute(new, tmp_path)
+    assert CALLS == []
+    compute(new, tmp_path)
+    assert len(CALLS) == 3
+
+
+def test_a_finished_shard_is_left_alone(tmp_path):
+    sweep = make(rate=[1, 2])
+    (manifest,) = compute(sweep, tmp_path)
+    files = sorted(tmp_path.iterdir())
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in files]
+    assert compute_shard(sweep, sweep.shards[0], tmp_path, Path("unused")) == manifest
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in files] == before
+    assert sorted(tmp_path.iterdir()) == files
+    assert len(CALLS) == 2
+
+
+@pytest.fixture
+def thirteen_raises(monkeypatch):
+    """The data generator raises for runs whose noise is 13."""
+    draw = gaussian.gaussian_regression
+
+    @functools.wraps(draw)
+    def fragile(**arguments):
+        if arguments["noise"] == 13:
+            raise ZeroDivisionError("thirteen")
+        return draw(**arguments)
+
+    monkeypatch.setattr(gaussian, "gaussian_regression", fragile)
+
+
+def test_a_training_run_that_raises_fails_alone_and_is_tried_again(tmp_path, thirteen_raises, monkeypatch):
+    sweep = make(kind="train", late=["noise"], noise=[0.5, 13, 0, 2], seed=[0], shard_runs=8)
+    (manifest,) = compute(sweep, tmp_path)
+    assert manifest["status"] == {"ok": 3, "diverged": 0, "failed": 1}
+    assert list(manifest["stacks"][0]["failed"].values()) == ["ZeroDivisionError: thirteen"]
+    assert values(sweep, tmp_path, "status").tolist() == [job.OK, job.FAILED, job.OK, job.OK]
+    assert not list(tmp_path.glob(".*"))
+    loss = values(sweep, tmp_path, "loss_trace")
+    np.testing.assert_array_equal(np.isfinite(loss).all(1), [True, False, True, True])
+    np.testing.assert_array_equal(values(sweep, tmp_path, "hyper/noise"), [0.5, 13, 0, 2])
+    healthy = make(kind="train", late=["noise"], noise=[0.5, 0, 2], seed=[0], shard_runs=8)
+    compute(healthy, tmp_path / "healthy")
+    np.testing.assert_allclose(loss[[0, 2, 3]], values(healthy, tmp_path / "healthy", "loss_trace"), rtol=1e-5)
+
+    shard = sweep.shards[0]
+    measured = tmp_path / "measures" / "m.json"
+    measure_shard(sweep, shard, tmp_path / f"{shard.digest}.json", measured, Path("unused"))
+    ((_, arrays),) = read_shard(measured)
+    np.testing.assert_array_equal(np.isfinite(arrays["train_loss"]).all(1), [True, False, True, True])
+
+    monkeypatch.undo()
+    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "code")
+    again = compute_shard(sweep, shard, tmp_path, Path("unused"))
+    assert (again["computed"], again["reused"]) == (1, 3)
+    assert again["status"]["failed"] == 0
+    assert np.isfinite(values(sweep, tmp_path, "loss_trace")).all()
+
+
+def test_a_training_in_which_every_run_raises_is_one_line(tmp_path, thirteen_raises):
+    with pytest.raises(AtlasError, match=r"^study toy: ZeroDivisionError: thirteen$"):
+        compute(make(kind="train", late=["noise"], noise=[13], seed=range(2)), tmp_path)
+
+
+@pytest.mark.parametrize("late", ["noise", "depth"])
+def test_a_late_hyper_parameter_at_its_default_trains_nothing(tmp_path, late):
+    old = make(kind="train", seed=range(3))
+    compute(old, tmp_path)
+    new = make(kind="train", late=[late], seed=range(3))
+    assert [shard.digest for shard in new.shards] == [shard.digest for shard in old.shards]
+    assert compute(new, tmp_path) == []
+    measure_shard(new, new.shards[0], tmp_path / f"{new.shards[0].digest}.json", tmp_path / "m" / "m.json", Path())
+
+
+def test_a_late_hyper_parameter_trains_at_its_other_values_only(tmp_path):
+    old = make(kind="train", seed=range(3))
+    compute(old, tmp_path)
+    new = make(kind="train", late=["noise"], noise=[0.0, 0.5], seed=range(3), shard_runs=6)
+    (manifest,) = compute(new, tmp_path)
+    assert (manifest["computed"], manifest["reused"]) == (3, 3)
+    weights = "parameters/layers.0.weight"
+    np.testing.assert_array_equal(values(new, tmp_path, weights)[:3], values(old, tmp_path, weights))
+    assert values(new, tmp_path, "hyper/noise").tolist() == [0, 0, 0, 0.5, 0.5, 0.5]
+    trace = values(new, tmp_path, "loss_trace")
+    assert not np.isclose(trace[:3, 0], trace[3:, 0]).any()
+    # trained anew, without the old results, they are the same: the streams are those of before
+    compute(new, tmp_path / "anew")
+    np.testing.assert_allclose(values(new, tmp_path / "anew", "loss_trace"), trace, rtol=1e-5)
+
+
+def test_a_hyper_parameter_that_is_not_late_trains_all_again(tmp_path):
+    """Without the mark a new entry renames every run: the mark is what the two tests above are about."""
+    names = []
+    for late in (False, True):
+        sweep = make(kind="train", late=["noise"], seed=range(3))
+        sweep.late = {"noise": 0.0} if late else {}
+        names.append({sweep.run_id(run, {}) for run in sweep.runs(np.arange(3))})
+    assert not names[0] & names[1]
+
+
+def test_a_late_hyper_parameter_of_a_solved_study_keeps_its_draws(tmp_path):
+    old, new = make(seed=range(3)), make(late=["noise"], seed=range(3))
+    compute(old, tmp_path)
+    assert compute(new, tmp_path) == []
+    other = make(late=["noise"], noise=[0.5], seed=range(3))
+    compute(new, tmp_path / "anew")
+    compute(other, tmp_path)
+    np.testing.assert_array_equal(values(old, tmp_path), values(new, tmp_path / "anew"))
+    assert not np.isclose(values(old, tmp_path), values(other, tmp_path)).any()

@@ -7,8 +7,8 @@ rule measure:
             )
         ),
     output:
-        f"{RESULTS}/{{study}}/measures/{{digest}}.json",
-        f"{RESULTS}/{{study}}/measures/{{digest}}.safetensors",
+        update(f"{RESULTS}/{{study}}/measures/{{digest}}.json"),
+        update(f"{RESULTS}/{{study}}/measures/{{digest}}.safetensors"),
     log:
         "logs/{study}/measure-{digest}.log",
     benchmark:

@@ -5,8 +5,8 @@ rule train:
             ancient(PLAN.data_stamp) if PLAN.needs_data(wildcards.study) else []
         ),
     output:
-        f"{RESULTS}/{{study}}/shards/{{digest}}.json",
-        f"{RESULTS}/{{study}}/shards/{{digest}}.safetensors",
+        update(f"{RESULTS}/{{study}}/shards/{{digest}}.json"),
+        update(f"{RESULTS}/{{study}}/shards/{{digest}}.safetensors"),
     log:
         "logs/{study}/train-{digest}.log",
     benchmark:

@@ -1,7 +1,7 @@
 """One job: the measures of a trained shard, at each of its checkpoints."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from torch import Tensor
 from dlatlas.errors import InputError
 from dlatlas.measures.registry import measures_named
 from dlatlas.measures.trained import Trained, evaluate
-from dlatlas.store import write_arrays, write_json
+from dlatlas.store import only_one, write_arrays, write_json
 from dlatlas.study import Study, Variable
 from dlatlas.sweep import Shard, Sweep
 from dlatlas.training.fit import prepare_stack
-from dlatlas.training.job import Arrays, read_shard
-from dlatlas.training.stack import Stack
+from dlatlas.training.halves import Arrays, Rows, in_halves, joined
+from dlatlas.training.job import FAILED, finished, read_shard, with_late
+from dlatlas.training.stack import Stack, stack_of
 from dlatlas.training.steps import checkpoint_steps
 
 
@@ -34,12 +35,18 @@ def measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: P
 
     Raises:
         InputError: a missing or corrupted shard, or a measure that this study's model or data do not have.
+        AtlasError: a single run does not fit into memory, or the result cannot be written.
     """
+    with only_one(path):
+        if finished(path) is None:
+            _measure_shard(sweep, shard, trained, path, data)
+
+
+def _measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: Path) -> None:
     begun = time.monotonic()
     arrays: Arrays = {}
     for number, (plan, (_, kept)) in enumerate(zip(shard.stacks, read_shard(trained))):
-        stack = Stack(sweep.runs(plan.index), sweep.shared(plan), data)
-        measured = measure_stack(stack, sweep.study, kept, sweep.measures)
+        measured = _in_parts(sweep, stack_of(sweep, plan, data), with_late(kept, sweep.study))
         arrays |= {f"{number}/{name}": value for name, value in measured.items()}
     digest = write_arrays(path.with_suffix(".safetensors"), arrays)
     manifest = {
@@ -51,6 +58,18 @@ def measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: P
         "stacks": [{"shared": dict(plan.shared)} for plan in shard.stacks],
     }
     write_json(path, manifest)
+
+
+def _in_parts(sweep: Sweep, stack: Stack, kept: Arrays) -> Arrays:
+    """The measures of the runs that did not fail, of all at once or of as many as memory holds; NaN for the others."""
+
+    def measured(rows: Rows) -> Arrays:
+        part = replace(stack, runs=[stack.runs[row] for row in rows])
+        return measure_stack(part, sweep.study, {name: value[rows] for name, value in kept.items()}, sweep.measures)
+
+    rows = np.flatnonzero(kept["status"] != FAILED)
+    parts, _ = in_halves(rows, measured, f"study {sweep.name}: measures", isolate=False)
+    return joined(parts, len(stack))
 
 
 def measure_stack(stack: Stack, study: Study, kept: Arrays, names: tuple[str, ...]) -> Arrays:

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlatlas.errors import InputError
-from dlatlas.store import read_arrays, write_arrays
+from dlatlas.errors import CorruptedError, InputError
+from dlatlas.store import read_sealed, write_sealed
 from dlatlas.study import Study
 from dlatlas.training.build import Built, build
-from dlatlas.training.ensemble import StackedEnsemble
+from dlatlas.training.ensemble import Progress, StackedEnsemble
 from dlatlas.training.progress import ProgressBar
 from dlatlas.training.stack import Stack
 
@@ -60,6 +60,7 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*configure_optimizers` returned `None`.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated.*")
+        warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
         trainer = pl.Trainer(
             accelerator="auto",
             devices=1,
@@ -120,36 +121,57 @@ class _Keeper(pl.Callback):
 
 def save_state(module: StackedEnsemble, path: Path) -> None:
     """Writes everything that a resumed job needs."""
+    write_sealed(path, _state(module))
+
+
+def _state(module: StackedEnsemble) -> dict[str, NDArray[np.generic]]:
     p = module.progress
-    arrays: dict[str, Any] = {
-        "step": np.array([p.step]),
+    tensors = {
+        "step": torch.tensor([p.step]),
         "trace": p.trace,
         "peak": p.peak,
         "peak_step": p.peak_step,
         "diverged_at": p.diverged_at,
     }
-    arrays |= {f"parameters/{name}": value for name, value in p.parameters.items()}
-    arrays |= {f"state/{part}/{name}": v for part, values in p.state.items() for name, v in values.items()}
-    arrays |= {f"kept/{step}/{name}": v for step, values in module.kept.items() for name, v in values.items()}
-    write_arrays(path, {n: v.cpu().numpy() if isinstance(v, Tensor) else v for n, v in arrays.items()})
+    tensors |= {f"parameters/{name}": value for name, value in p.parameters.items()}
+    tensors |= {f"state/{part}/{name}": v for part, values in p.state.items() for name, v in values.items()}
+    tensors |= {f"kept/{step}/{name}": v for step, values in module.kept.items() for name, v in values.items()}
+    return {name: value.cpu().numpy() for name, value in tensors.items()}
 
 
 def _restore(module: StackedEnsemble, path: Path) -> None:
+    """Goes on from a saved state if it is whole and of this very stack; any other is discarded, nothing of it used."""
     try:
-        arrays = {name: torch.from_numpy(value) for name, value in read_arrays(path).items()}
-    except InputError:
-        path.unlink()
+        arrays = read_sealed(path)
+    except CorruptedError:
+        arrays = {}
+    if not _fits(module, arrays):
+        path.unlink(missing_ok=True)
         return
+    saved = {name: torch.from_numpy(value) for name, value in arrays.items()}
     p = module.progress
-    if arrays["trace"].shape != p.trace.shape:
-        path.unlink()
-        return
-    p.step = int(arrays["step"][0])
-    p.trace, p.peak = arrays["trace"], arrays["peak"]
-    p.peak_step, p.diverged_at = arrays["peak_step"], arrays["diverged_at"]
-    p.parameters = {name: arrays[f"parameters/{name}"] for name in p.parameters}
-    p.state = {part: {n: arrays[f"state/{part}/{n}"] for n in values} for part, values in p.state.items()}
-    for name, value in arrays.items():
-        head, *rest = name.split("/", 2)
-        if head == "kept":
-            module.kept.setdefault(int(rest[0]), {})[rest[1]] = value
+    module.progress = Progress(
+        step=int(saved["step"]),
+        parameters={name: saved[f"parameters/{name}"] for name in p.parameters},
+        state={part: {name: saved[f"state/{part}/{name}"] for name in values} for part, values in p.state.items()},
+        trace=saved["trace"],
+        peak=saved["peak"],
+        peak_step=saved["peak_step"],
+        diverged_at=saved["diverged_at"],
+    )
+    steps = [step for step in module.due if step <= module.progress.step]
+    module.kept = {step: {name: saved[f"kept/{step}/{name}"] for name in p.parameters} for step in steps}
+
+
+def _fits(module: StackedEnsemble, arrays: dict[str, NDArray[np.generic]]) -> bool:
+    """Whether a state has all that is needed, in the right shapes, and began where this stack begins."""
+    if "step" not in arrays or arrays["step"].shape != (1,) or not 0 <= arrays["step"][0] <= module.steps:
+        return False
+    fresh = _state(module)
+    begun = {name: value for name, value in fresh.items() if name.startswith("kept/0/")}
+    for step in module.due:
+        if 0 < step <= arrays["step"][0]:
+            fresh |= {f"kept/{step}/{name[7:]}": value for name, value in begun.items()}
+    return {n: (v.shape, v.dtype) for n, v in arrays.items()} == {n: (v.shape, v.dtype) for n, v in fresh.items()} and (
+        all(np.array_equal(arrays[name], value) for name, value in begun.items())
+    )

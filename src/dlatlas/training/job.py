@@ -3,27 +3,40 @@
 Results are found run by run: whichever shard a finished run lies in, it is copied, not computed again.
 """
 
+import dataclasses
 import platform
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dlatlas.errors import AtlasError, InputError
-from dlatlas.store import read_arrays, read_json, write_arrays, write_json
+from dlatlas.errors import AtlasError, CorruptedError, InputError
+from dlatlas.identity import digest
+from dlatlas.store import (
+    check_digest,
+    only_one,
+    read_arrays,
+    read_json,
+    read_sealed,
+    setting_aside,
+    write_arrays,
+    write_json,
+    write_sealed,
+)
+from dlatlas.study import Study
 from dlatlas.sweep import Shard, StackPlan, Sweep
-from dlatlas.training.stack import Stack
+from dlatlas.training.halves import Arrays, Rows, in_halves, joined
+from dlatlas.training.stack import Stack, stack_of
 
 OK, DIVERGED, FAILED, MISSING = range(4)
 STATUS = ("ok", "diverged", "failed", "missing")
 """Meaning of the numbers in ``status``."""
-
-Arrays = dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,8 @@ class Place:
 def compute_shard(sweep: Sweep, shard: Shard, home: Path, data: Path) -> dict[str, Any]:
     """Computes what is missing of a shard and writes ``<digest>.safetensors`` and its manifest ``<digest>.json``.
 
+    One process at a time; one that comes second, while the job of a killed Snakemake still runs, finds it done.
+
     Args:
         sweep: the sweep that the shard belongs to.
         shard: what to do.
@@ -48,38 +63,61 @@ def compute_shard(sweep: Sweep, shard: Shard, home: Path, data: Path) -> dict[st
         The manifest.
 
     Raises:
-        AtlasError: every run of a stack raised, or the result cannot be written.
+        AtlasError: every run of a stack raised, a single run does not fit into memory, a shard with runs to be reused
+            is corrupted, or the result cannot be written.
     """
+    path = home / f"{shard.digest}.json"
+    with only_one(path):
+        return finished(path) or _compute(sweep, shard, path, data)
+
+
+def finished(path: Path) -> dict[str, Any] | None:
+    """The manifest of a whole pair of files in which no run failed; None if there is none.
+
+    Raises:
+        InputError: one of the two is corrupted; both are set aside.
+    """
+    if not path.is_file():
+        return None
+    with _pair(path):
+        manifest = read_json(path)
+        check_digest(path.with_suffix(".safetensors"), manifest["sha256"])
+    return None if any(stack.get("failed") for stack in manifest["stacks"]) else manifest
+
+
+def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, Any]:
+    if sweep.study.kind == "train":
+        import_module("dlatlas.training.fit")  # before the clock starts: Lightning's import is not work
     begun = time.monotonic()
-    finished = _finished_runs(home)
+    known = _finished_runs(path.parent)
     opened: dict[Path, Arrays] = {}
     arrays: Arrays = {}
     stacks, trained = [], 0
     for number, plan in enumerate(shard.stacks):
         runs = sweep.runs(plan.index)
         names = [sweep.run_id(run, plan.shared) for run in runs]
-        old = [finished.get(name) for name in names]
+        old = [known.get(name) for name in names]
         new = [position for position, place in enumerate(old) if place is None]
         fresh: Arrays = {}
         messages: dict[str, str] = {}
         if new:
-            part = home / f".{shard.digest}.{number}.{len(new)}.safetensors"
-            subset = StackPlan(plan.shared, plan.index[new])
-            fresh, messages = _part(part, sweep, subset, data)
+            stack = stack_of(sweep, StackPlan(plan.shared, plan.index[new]), data)
+            fresh, failed = _results(sweep, stack, [names[position] for position in new], path)
+            messages = {names[new[row]]: message for row, message in failed.items()}
             trained += len(new)
         rows = iter(range(len(new)))
         merged = _merge(
-            [fresh if place is None else _stored(place, opened) for place in old],
+            [fresh if place is None else with_late(_stored(place, opened), sweep.study) for place in old],
             [next(rows) if place is None else place.row for place in old],
         )
         arrays |= {f"{number}/{name}": value for name, value in merged.items()}
         stacks.append({"shared": dict(plan.shared), "runs": names, "failed": messages})
-    digest = write_arrays(home / f"{shard.digest}.safetensors", arrays)
+    sha256 = write_arrays(path.with_suffix(".safetensors"), arrays)
     status = np.concatenate([arrays[f"{number}/status"] for number in range(len(stacks))])
     manifest = {
         "study": sweep.name,
         "digest": shard.digest,
-        "sha256": digest,
+        "sha256": sha256,
         "computed": trained,
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
@@ -88,9 +126,9 @@ def compute_shard(sweep: Sweep, shard: Shard, home: Path, data: Path) -> dict[st
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,
     }
-    write_json(home / f"{shard.digest}.json", manifest)
-    for part in home.glob(f".{shard.digest}.*"):
-        part.unlink()
+    write_json(path, manifest)
+    for part in path.parent.glob(f".*{path.stem}.part-*"):
+        part.unlink(missing_ok=True)
     return manifest
 
 
@@ -98,12 +136,33 @@ def read_shard(path: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:
     """The stacks of a finished shard: each one's part of the manifest and its arrays ``(run, ...)``.
 
     Raises:
-        InputError: a missing or corrupted file, named.
+        InputError: a missing or corrupted file, named; a corrupted pair is set aside.
     """
-    manifest = read_json(path)
-    arrays = read_arrays(path.with_suffix(".safetensors"), manifest["sha256"])
+    with _pair(path):
+        manifest = read_json(path)
+        arrays = read_arrays(path.with_suffix(".safetensors"), manifest["sha256"])
     for number, stack in enumerate(manifest["stacks"]):
         yield stack, _of_stack(arrays, number)
+
+
+def with_late(arrays: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """Trained arrays, in memory or on disk, and hyper-parameters that are younger than they, at their defaults."""
+    one = next((value for name, value in arrays.items() if name.startswith("hyper/")), None)
+    late = {f"hyper/{name}": p.default for name, p in study.all_parameters().items() if p.late and p.kind != "choice"}
+    if one is None or not late:
+        return arrays
+    return {**{name: np.full(one.shape, value, one.dtype) for name, value in late.items()}, **arrays}
+
+
+def forget_leftovers(folder: Path) -> None:
+    """Removes what a job that was killed just after its last write has left beside its finished files."""
+    for path in folder.glob("*.json"):
+        for left in folder.glob(f".*{path.stem}.*"):
+            left.unlink(missing_ok=True)
+
+
+def _pair(path: Path) -> AbstractContextManager[None]:
+    return setting_aside(path, path.with_suffix(".safetensors"))
 
 
 def _of_stack(arrays: Arrays, number: int) -> Arrays:
@@ -114,7 +173,9 @@ def _of_stack(arrays: Arrays, number: int) -> Arrays:
 def _finished_runs(home: Path) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for path in sorted(home.glob("*.json")):
-        for number, stack in enumerate(read_json(path)["stacks"]):
+        with _pair(path):
+            stacks = read_json(path)["stacks"]
+        for number, stack in enumerate(stacks):
             for row, name in enumerate(stack["runs"]):
                 if name not in stack["failed"]:
                     places[name] = Place(path, number, row)
@@ -123,8 +184,9 @@ def _finished_runs(home: Path) -> dict[str, Place]:
 
 def _stored(place: Place, opened: dict[Path, Arrays]) -> Arrays:
     if place.path not in opened:
-        manifest = read_json(place.path)
-        opened[place.path] = read_arrays(place.path.with_suffix(".safetensors"), manifest["sha256"])
+        with _pair(place.path):
+            manifest = read_json(place.path)
+            opened[place.path] = read_arrays(place.path.with_suffix(".safetensors"), manifest["sha256"])
     return _of_stack(opened[place.path], place.stack)
 
 
@@ -134,50 +196,41 @@ def _merge(sources: list[Arrays], rows: list[int]) -> Arrays:
     return {name: np.stack([source[name][row] for source, row in zip(sources, rows)]) for name in sources[0]}
 
 
-def _part(path: Path, sweep: Sweep, plan: StackPlan, data: Path) -> tuple[Arrays, dict[str, str]]:
-    """The results of one stack, kept aside until the whole shard is written, so that a kill costs one stack."""
-    if path.is_file():
+def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[Arrays, dict[int, str]]:
+    """The results of one stack: at once if it can be, else in halves, so that a bad run fails alone.
+
+    Each part is kept aside, under the names of its runs, until the whole shard is written: a kill costs one part.
+    """
+
+    def compute(rows: Rows) -> Arrays:
+        part = path.with_name(f".{path.stem}.part-{digest([names[row] for row in rows])}")
         try:
-            return read_arrays(path), {}
-        except InputError:
-            path.unlink()
-    stack = Stack(sweep.runs(plan.index), sweep.shared(plan), data)
-    if sweep.study.kind == "train":
-        from dlatlas.training.fit import fit_stack
+            return read_sealed(part)
+        except CorruptedError:
+            part.unlink(missing_ok=True)
+        arrays = _computed(sweep, dataclasses.replace(stack, runs=[stack.runs[row] for row in rows]), part)
+        write_sealed(part, arrays)
+        return arrays
 
-        arrays, failed = fit_stack(stack, sweep.study, path.with_suffix(".progress")), {}
-    else:
-        arrays, failed = _solve(sweep, stack)
-    if not failed:
-        write_arrays(path, arrays)
-    return arrays, {sweep.run_id(stack.runs[row], plan.shared): text for row, text in failed.items()}
+    parts, failed = in_halves(np.arange(len(stack)), compute, f"study {sweep.name}")
+    if not parts:
+        raise AtlasError(f"study {sweep.name}: {failed[0]}")
+    arrays = joined(parts, len(stack))
+    if failed:
+        rows = sorted(failed)
+        arrays["status"][rows] = FAILED
+        for name, value in arrays.items():
+            if name.startswith("hyper/"):
+                own = np.array([run[name[6:]] for run in stack.runs]).astype(value.dtype)
+                if np.array_equal(np.delete(own, rows), np.delete(value, rows)):  # not set by the study's setup
+                    value[rows] = own[rows]
+    return arrays, failed
 
 
-def _solve(sweep: Sweep, stack: Stack) -> tuple[Arrays, dict[int, str]]:
-    """All runs at once; if that raises, one by one, so that a bad run does not take its neighbours with it."""
-    try:
-        return _checked(sweep, stack, sweep.study.solve(stack)), {}
-    except InputError:
-        raise
-    except Exception as error:
-        if len(stack) == 1:
-            raise AtlasError(f"study {sweep.name}: {type(error).__name__}: {error}") from error
-        first = error
-    results: dict[int, Arrays] = {}
-    failed: dict[int, str] = {}
-    for row, run in enumerate(stack.runs):
-        single = Stack([run], stack.shared, stack.folder)
-        try:
-            results[row] = _checked(sweep, single, sweep.study.solve(single))
-        except Exception as error:
-            failed[row] = f"{type(error).__name__}: {error}"
-    if not results:
-        raise AtlasError(f"study {sweep.name}: {type(first).__name__}: {first}") from first
-    model = next(iter(results.values()))
-    empty = {name: np.full_like(value, np.nan) for name, value in model.items() if name != "status"}
-    empty["status"] = np.array([FAILED], dtype=np.int8)
-    rows = [results.get(row, empty) for row in range(len(stack))]
-    return {name: np.concatenate([row[name] for row in rows]) for name in model}, failed
+def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
+    if sweep.study.kind != "train":
+        return _checked(sweep, stack, sweep.study.solve(stack))
+    return import_module("dlatlas.training.fit").fit_stack(stack, sweep.study, part.with_name(f"{part.name}.progress"))
 
 
 def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
