@@ -177,7 +177,7 @@ def test_a_run_that_raises_fails_alone(three, whole, tmp_path):
     assert cube["train_loss"].sel(seed=1).isnull().all()
     others = {"seed": [0, 2]}
     np.testing.assert_array_equal(cube["status"].sel(others), sound["status"].sel(others))
-    np.testing.assert_allclose(cube["train_loss"].sel(others), sound["train_loss"].sel(others), rtol=1e-9)
+    np.testing.assert_allclose(cube["train_loss"].sel(others), sound["train_loss"].sel(others), rtol=1e-9, atol=1e-12)
     records = [json.loads(path.read_text()) for path in (repo.path / "results/edge/shards").glob("*.json")]
     assert sum(record["status"]["failed"] for record in records) == 14
     messages = {text for record in records for stack in record["stacks"] for text in stack["failed"].values()}
@@ -211,7 +211,7 @@ def test_a_corrupted_file_is_set_aside_and_only_what_it_held_is_made_again(again
     assert kept.name == f"{path.name}.corrupted1"
     assert sum(a != b for a, b in zip(kept.read_bytes(), bad)) == 1
     before = manifests(again)
-    assert again.jobs() == {"train" if kind == "shards" else "measure": 1, **AFTER}
+    assert again.jobs() == {**({"train": 1} if kind == "shards" else {}), "measure": 1, **AFTER}
     finish(again)
     assert contents(again.path / CUBE) == contents(whole.path / CUBE)
     now = manifests(again)
