@@ -276,6 +276,12 @@ def test_a_training_run_that_raises_fails_alone_and_is_tried_again(tmp_path, thi
     assert (again["computed"], again["reused"]) == (1, 3)
     assert again["status"]["failed"] == 0
     assert np.isfinite(values(sweep, tmp_path, "loss_trace")).all()
+    measure_shard(sweep, shard, tmp_path / f"{shard.digest}.json", measured, Path("unused"))
+    ((_, arrays),) = read_shard(measured)
+    assert np.isfinite(arrays["train_loss"]).all()
+    before = measured.stat().st_mtime_ns
+    measure_shard(sweep, shard, tmp_path / f"{shard.digest}.json", measured, Path("unused"))
+    assert measured.stat().st_mtime_ns == before
 
 
 def test_a_training_in_which_every_run_raises_is_one_line(tmp_path, thirteen_raises):

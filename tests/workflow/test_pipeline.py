@@ -129,22 +129,6 @@ def test_extending_an_axis_trains_only_the_new_runs(repo):
     assert sorted((m["computed"], m["reused"]) for m in manifests) == [(14, 42), (42, 0)]
 
 
-def test_a_corrupted_shard_is_named_and_retrained_once_deleted(repo):
-    home = repo.path / "results" / "edge"
-    shard = next((home / "shards").glob("*.safetensors"))
-    content = bytearray(shard.read_bytes())
-    content[-1] ^= 1
-    shard.write_bytes(content)
-    shutil.rmtree(home / "stamps")
-    shutil.rmtree(home / "measures")
-    done = repo.snakemake()
-    assert done.returncode != 0
-    assert f"{shard.name}: corrupted" in done.stdout + done.stderr
-    shard.unlink()
-    shard.with_suffix(".json").unlink()
-    assert repo.jobs() == {"train": 1, "measure": 1, **AFTER}
-
-
 def test_check_computes_the_verdict_again_from_the_cube_alone(repo):
     home = repo.path / "results" / "edge"
     shutil.rmtree(home / "shards")

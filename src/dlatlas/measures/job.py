@@ -13,7 +13,7 @@ from torch import Tensor
 from dlatlas.errors import InputError
 from dlatlas.measures.registry import measures_named
 from dlatlas.measures.trained import Trained, evaluate
-from dlatlas.store import only_one, write_arrays, write_json
+from dlatlas.store import only_one, read_json, write_arrays, write_json
 from dlatlas.study import Study, Variable
 from dlatlas.sweep import Shard, Sweep
 from dlatlas.training.fit import prepare_stack
@@ -38,7 +38,8 @@ def measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: P
         AtlasError: a single run does not fit into memory, or the result cannot be written.
     """
     with only_one(path):
-        if finished(path) is None:
+        done = finished(path)
+        if done is None or done.get("trained") != read_json(trained)["sha256"]:
             _measure_shard(sweep, shard, trained, path, data)
 
 
@@ -52,6 +53,7 @@ def _measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: 
     manifest = {
         "study": sweep.name,
         "shard": shard.digest,
+        "trained": read_json(trained)["sha256"],
         "sha256": digest,
         "seconds": round(time.monotonic() - begun, 3),
         "variables": _variables(sweep),
