@@ -216,7 +216,8 @@ def test_a_corrupted_file_is_set_aside_and_only_what_it_held_is_made_again(again
     assert contents(again.path / CUBE) == contents(whole.path / CUBE)
     now = manifests(again)
     assert set(now) - set(before) == {path, path.with_suffix(".json")}
-    assert all(now[name] == was for name, was in before.items())
+    assert all(now[name][0] == was[0] for name, was in before.items())  # what a job finds done, Snakemake touches
+    assert all(now[name] == was for name, was in before.items() if name.parent.name == "shards")
     assert json.loads(path.with_suffix(".json").read_text()).get("computed", 14) == 14
 
 
