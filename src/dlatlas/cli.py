@@ -193,6 +193,7 @@ def measure(
 @plain_errors
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
+    from dlatlas.cost import cost
     from dlatlas.cube import assemble, files_of, gather, write_cube
 
     plan = _plan(params, data, results, scale, study)
@@ -200,7 +201,8 @@ def cube(study: StudyName, params: Params, data: Data, results: Results, scale: 
     pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
     path = home / "cube.zarr"
     digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-    plan.write_stamp(plan.stamp(study, "cube"), [path], {"stage": "cube", "digest": digest, "files": files_of(path)})
+    record = {"stage": "cube", "digest": digest, "files": files_of(path), "cost": cost(plan.cube_inputs(study))}
+    plan.write_stamp(plan.stamp(study, "cube"), [path], record)
 
 
 @job.command()

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from dlatlas.atlas import numbers
 from dlatlas.atlas.bar import bar
+from dlatlas.cost import cost
 from dlatlas.errors import InputError
 from dlatlas.plan import Plan
 from dlatlas.store import read_json, write_bytes
@@ -139,14 +140,10 @@ def _variables(cube: Path) -> list[dict[str, Any]]:
 
 
 def _cost(plan: Plan, name: str) -> dict[str, Any]:
-    manifests = [read_json(path) for path in plan.cube_inputs(name) if path.is_file()]
-    shards = [manifest for manifest in manifests if "versions" in manifest]
-    return {
-        "seconds": sum(manifest["seconds"] for manifest in manifests),
-        "shards": len(plan.sweep(name).shards),
-        "versions": shards[0]["versions"] if shards else {},
-        "machine": shards[0]["machine"] if shards else {},
-    }
+    """From the cube's stamp, which a pulled cube has too, unlike its shards."""
+    stamp = plan.stamp(name, "cube")
+    held = read_json(stamp).get("cost") if stamp.is_file() else None
+    return {**(held or cost(plan.cube_inputs(name))), "shards": len(plan.sweep(name).shards)}
 
 
 def _provenance(figure: Path) -> dict[str, Any]:
