@@ -1,11 +1,13 @@
 """The command line: what a person types, and (hidden) what the rules call."""
 
 import functools
+import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -131,6 +133,54 @@ def check(
             typer.echo(f"error: {error}", err=True)
             bad += 1
     if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+@plain_errors
+def reproduce(
+    commit: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all that the commit's ledger lists if none.")
+    ] = None,
+    source: Annotated[
+        Literal["results", "data", "scratch"],
+        typer.Option("--from", help="What is pulled from the DVC remote: results and data, data only, or nothing."),
+    ] = "results",
+    env: Annotated[
+        Literal["lock", "current"] | None,
+        typer.Option(help="The commit's own lock file, or the current environment; current if the lock files agree."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="smoke, laptop or cluster; as in the commit's ledger if none.")
+    ] = None,
+    cores: Annotated[str, typer.Option(help="As Snakemake's.")] = "all",
+    results: Results = RESULTS,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the commit's checkout in the cache.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A record for machines on standard output.")] = False,
+) -> None:
+    """A commit's figures again, by its own code, compared with its ledger, its published results and the results here.
+
+    Exits with 0 if all are identical or within tolerance, with 1 if one differs or there is nothing to compare with.
+    """
+    from dlatlas.report import record, table
+    from dlatlas.reproduce import Request, reproduce
+    from dlatlas.store import write_json
+
+    begun = time.monotonic()
+
+    def tell(text: str) -> None:
+        typer.echo(f"{time.monotonic() - begun:6.1f} s  {text}", err=True)
+
+    request = Request(ROOT, commit, tuple(studies or ()), source, env, scale, cores, results, keep)
+    report = reproduce(request, tell)
+    said = record(report)
+    write_json(results / "reproduced" / report.commit[:12] / "report.json", said)
+    if as_json:
+        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+    else:
+        table(report)
+    if report.outcome not in ("identical", "within tolerance"):
         raise typer.Exit(1)
 
 

@@ -14,7 +14,7 @@ from dlatlas.measures.names import NAMES
 from dlatlas.study import module
 from dlatlas.sweep import SOLVE_ROOTS, TRAIN_ROOTS
 
-Kind = Literal["code", "params", "data", "library", "processor", "bytes", "commit"]
+Kind = Literal["code", "params", "data", "library", "processor", "bytes", "commit", "rounding", "unknown"]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def facts(python: Path, variables: dict[str, str]) -> dict[str, Any]:
-    """Versions of the libraries in an environment, and the processor, e.g. ``{"versions": {...}, "processor": ...}``."""
+    """The ``versions`` of the libraries in an environment, by name, and the ``processor``."""
     code = (
         "import json, platform\n"
         "from importlib.metadata import PackageNotFoundError, version\n"

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -31,9 +30,9 @@ def use_remote(root: Path, tree: Path) -> str | None:
     name = held.get("core", {}).get("remote") or (next(iter(remotes)) if len(remotes) == 1 else None)
     if name not in remotes:
         return None
-    local: dict[str, Any] = {f'remote "{name}"': {**remotes[name], "verify": False}}
-    local |= {"core": {"remote": name}, "cache": {"dir": "cache"}}
-    config = ConfigObj({"'" + key + "'" if " " in key else key: value for key, value in local.items()})
+    config = ConfigObj()
+    config["core"], config["cache"] = {"remote": name}, {"dir": "cache"}
+    config[f'remote "{name}"'] = {**remotes[name], "verify": False}
     config.filename = str(tree / ".dvc" / "config.local")
     config.write()
     return str(name)
