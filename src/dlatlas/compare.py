@@ -38,6 +38,8 @@ TINY = 1e-12
 """The same for values near zero, relative to the median magnitude of the variable."""
 DIGITS = 6
 """Significant digits to which the numbers of verdicts are compared."""
+ROUNDED = ROUNDING + 10.0 ** (1 - DIGITS)
+"""As `ROUNDING`, for numbers that were rounded to so many digits."""
 NORMAL = 1.96
 """Half a 95 % interval in standard errors."""
 
@@ -289,7 +291,7 @@ def _summary(what: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Diffe
             continue
         if old[key] is None or new.get(key) is None:
             return Difference(what, "different", f"{key} {new.get(key)}, was {old[key]}")
-        unit = max(was["standard_error"] or 0.0, ROUNDING * abs(old[key]), TINY * typical)
+        unit = max(was["standard_error"] or 0.0, ROUNDED * abs(old[key]), TINY * typical)
         far = abs(new[key] - old[key]) / unit if unit else math.inf
         if far > size:
             size, said = far, f"{far:.2g} standard errors in its {key}: {_number(old[key])} → {_number(new[key])}"
@@ -351,7 +353,7 @@ def _claim(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Differe
         outcome: Outcome = "within tolerance" if before == after else "different"
         return Difference(what, outcome, f"estimate {before} → {after}")
     width = 0.0 if None in (old["low"], old["high"]) else (old["high"] - old["low"]) / 2 / NORMAL
-    unit = max(width, ROUNDING * abs(before))
+    unit = max(width, ROUNDED * abs(before))
     size = 0.0 if before == after else abs(after - before) / unit if unit else math.inf
     said = f"estimate {_number(before)} → {_number(after)}, {size:.2g} standard errors"
     if before == after:

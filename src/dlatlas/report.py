@@ -1,5 +1,6 @@
 """What came of ``dlatlas reproduce``: a table for people, a record for machines."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,6 @@ def _plain(value: object) -> Any:  # noqa: ANN401
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -23,6 +23,7 @@ from dlatlas.environment import Choice, cache_folder, facts, interpreter
 from dlatlas.errors import AtlasError, InputError, unknown
 from dlatlas.git import git
 from dlatlas.ledger import read_ledger
+from dlatlas.params import SCALES
 from dlatlas.pipeline import run_pipeline, said_by_code
 from dlatlas.plotting.compare import signature
 
@@ -112,9 +113,11 @@ def reproduce(request: Request, tell: Tell) -> Report:
         tell: is told of each phase.
 
     Raises:
-        AtlasError: no git checkout, no such commit or study, no Snakefile there, an environment that cannot be made.
+        AtlasError: no git checkout; no such commit, study or scale; no Snakefile there; no environment to be made.
     """
     begun = time.monotonic()
+    if request.scale not in (None, *SCALES):
+        raise unknown("--scale", "scale", request.scale, SCALES)
     commit = resolve(request.root, request.commit)
     with checkout(request.root, commit, request.keep, tell) as work:
         tree = work / "checkout"
