@@ -78,11 +78,11 @@ def locked(lock: Path, tell: Callable[[str], None]) -> Path:
 def _build(lock: Path, home: Path) -> None:
     aside = home.with_name(f".{home.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
-    python = str(aside / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", str(aside / "bin" / "python")]
     try:
         for words in (
-            [sys.executable, "-m", "venv", str(aside)],
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", str(lock)],
+            [sys.executable, "-m", "venv", "--without-pip", str(aside)],
+            [*pip, "install", "--quiet", "--disable-pip-version-check", "--requirement", str(lock)],
         ):
             done = subprocess.run(words, cwd=lock.parent, capture_output=True, text=True, check=False)
             if done.returncode:
