@@ -128,6 +128,9 @@ def with_ledger(
         item.drift += named or [Drift(kind, said) for said in _digests(entry[kind], known[kind], entry, origin)]
     if not known:
         item.drift += found
+    if not known and origin is None and item.outcome != "identical":
+        said = f"made from commit {str(entry.get('commit'))[:12]}, which is not here: what changed since cannot be said"
+        item.drift.append(Drift("commit", said))
     _add_versions(item, entry.get("versions") or {}, entry.get("processor"), here)
     return item
 
