@@ -1,6 +1,7 @@
 import hashlib
 import json
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -67,6 +68,20 @@ def test_the_standard_error_is_that_of_a_mean_over_seeds():
     assert ledger.standard_error(draws, 1) == pytest.approx(3.0 / 5, rel=0.03)
     assert ledger.standard_error(draws[:, :1], 1) is None
     assert ledger.standard_error(np.array([[1.0, 3.0], [5.0, np.nan]]), 1) == pytest.approx(1.0)
+
+
+def test_neither_diverging_nor_settled_points_are_typical():
+    values = np.array([[1.0, 3.0], [1e200, -1e200], [2.0, 4.0], [7.0, 7.0], [7.0, 7.0], [7.0, 7.0], [7.0, 7.0]])
+    assert ledger.standard_error(values, 1) == pytest.approx(1.0)
+    assert ledger.standard_error(values[3:], 1) == 0.0
+
+
+def test_a_variable_that_overflows_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = ledger.summary(xr.DataArray([1e200, -1e200, 3.0], dims="seed"))
+    assert found["sd"] is None
+    assert found["quantiles"]["0.5"] == 3.0
 
 
 @pytest.mark.parametrize(

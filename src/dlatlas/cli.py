@@ -184,6 +184,46 @@ def reproduce(
         raise typer.Exit(1)
 
 
+@app.command()
+@plain_errors
+def publish(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all of them and the page if none.")
+    ] = None,
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
+    scale: ScaleName = "laptop",
+) -> None:
+    """Puts results into DVC, one pointer a study, and into results/ledger.json, and pushes them.
+
+    Computes nothing. Refuses uncommitted changes, results that are not up to date, and a verdict or figure whose cube
+    is not the one on disk. What is left to you is to commit the pointers and the ledger.
+    """
+    from dlatlas.publish import publish as enter
+
+    data, results = (Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
+    plan = _plan(PARAMS, data, results, scale, ",".join(studies or []))
+    for line in enter(plan, remote):
+        typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def pull(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all, the page and the data if none.")
+    ] = None,
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
+) -> None:
+    """Gets published results from the DVC remote and verifies every cube.
+
+    As `dvc pull`, but the host key of an SSH remote is checked, and a remote that does not verify digests is refused.
+    """
+    from dlatlas.publish import pull as get
+
+    for line in get(ROOT, studies or [], remote):
+        typer.echo(line)
+
+
 # For the rules.
 
 
@@ -277,15 +317,14 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
     """Draws one study."""
     from dlatlas.check import verified_cube
     from dlatlas.plotting.draw import draw
-    from dlatlas.plotting.provenance import provenance
+    from dlatlas.provenance import figure_signature
     from dlatlas.store import read_json
 
     plan = _plan(params, data, results, scale, study)
     home = plan.home(study)
     opened, digest = verified_cube(home)
     record = read_json(home / "verdict.json")
-    digests = {"cube": digest, "params": plan.stage_digest(study, "cube")}
-    signature = provenance(study, scale, digests, ROOT)
+    signature = figure_signature(plan, study, opened, digest)
     made = draw(plan.sweep(study).study, opened, record, home, signature)
     plan.write_stamp(plan.stamp(study, "figure"), made, {"stage": "figure", "cube": digest})
 

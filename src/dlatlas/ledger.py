@@ -130,7 +130,8 @@ def summary(variable: "xr.DataArray") -> dict[str, Any]:
     numbers = {"mean": math.nan, "sd": math.nan, **{f"{level:g}": math.nan for level in QUANTILES}}
     if len(finite):
         levels = np.quantile(finite, QUANTILES)
-        numbers = {"mean": float(finite.mean()), "sd": float(finite.std())}
+        with np.errstate(over="ignore", invalid="ignore"):  # the last numbers of a diverging run
+            numbers = {"mean": float(finite.mean()), "sd": float(finite.std())}
         numbers |= {f"{level:g}": float(value) for level, value in zip(QUANTILES, levels)}
     rounded = {key: significant(value) for key, value in numbers.items()}
     mean, sd = rounded.pop("mean"), rounded.pop("sd")
@@ -147,19 +148,24 @@ def summary(variable: "xr.DataArray") -> dict[str, Any]:
 
 
 def standard_error(values: NDArray[np.generic], axis: int) -> float | None:
-    """The typical standard error over seeds: sd / sqrt(seeds) at each point, averaged over the points.
+    """The typical standard error over seeds: sd / sqrt(seeds) at each point of the sweep, the median of the points.
 
-    Only finite values count, and only points with two of them or more; None where there is no such point.
+    Only finite values count, and only points with two of them or more, since a median of points in which all seeds
+    agree would be 0, only those in which they differ; a mean would be that of the runs that are about to diverge.
+
+    Returns:
+        None where no point has two seeds, 0 where all seeds agree at every point.
     """
     values = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
     count = np.isfinite(values).sum(axis)
-    enough = count >= 2
-    if not enough.any():
+    if not (count >= 2).any():
         return None
     n = np.maximum(count, 2)
-    mean = np.nansum(values, axis, keepdims=True) / np.expand_dims(n, axis)
-    variance = np.nansum((values - mean) ** 2, axis) / (n - 1)
-    return float(np.sqrt(variance / n)[enough].mean())
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.nansum(values, axis, keepdims=True) / np.expand_dims(n, axis)
+        errors = np.sqrt(np.nansum((values - mean) ** 2, axis) / (n - 1) / n)
+    errors = errors[(count >= 2) & (errors > 0)]
+    return float(np.median(errors)) if len(errors) else 0.0
 
 
 def variable_digest(values: NDArray[np.generic]) -> str:

@@ -93,6 +93,8 @@ class Plan:
             raise InputError(f"{settings.params}: no params file; `dlatlas new NAME` writes one")
         for name in set(self.names) - set(study_names()):
             raise InputError(f"params/{name}.yaml: there is no src/dlatlas/studies/{name}.py")
+        self.complete = set(self.names) == set(found)
+        """Whether these are all studies that have a params file."""
         self._sweeps: dict[str, Sweep] = {}
 
     def sweep(self, name: str) -> Sweep:

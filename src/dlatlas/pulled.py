@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 
 from dlatlas.errors import AtlasError
+from dlatlas.remote import dvc, remote_name
 
 
 def use_remote(root: Path, tree: Path) -> str | None:
@@ -16,36 +15,34 @@ def use_remote(root: Path, tree: Path) -> str | None:
 
     The remote's settings, secret ones too, go to the worktree's ``.dvc/config.local``, which git ignores. DVC's own
     check of what arrives is off there: it says only that something is wrong, `damaged` says what.
+
+    Raises:
+        InputError: as for `remote_name`.
     """
     if not (root / ".dvc" / "config").is_file() or not (tree / ".dvc").is_dir():
         return None
     from configobj import ConfigObj
-    from dvc.config import Config, ConfigError
+    from dvc.config import Config
 
-    try:
-        held = Config(str(root / ".dvc"))
-    except ConfigError as error:
-        raise AtlasError(f".dvc/config: {error}") from None
-    remotes = held.get("remote") or {}
-    name = held.get("core", {}).get("remote") or (next(iter(remotes)) if len(remotes) == 1 else None)
-    if name not in remotes:
+    name = remote_name(root, None)
+    if name is None:
         return None
+    remote = Config(str(root / ".dvc"))["remote"][name]
     config = ConfigObj()
     config["core"], config["cache"] = {"remote": name}, {"dir": "cache"}
-    config[f'remote "{name}"'] = {**remotes[name], "verify": False}
+    config[f'remote "{name}"'] = {**remote, "verify": False}
     config.filename = str(tree / ".dvc" / "config.local")
     config.write()
-    return str(name)
+    return name
 
 
 def pull(tree: Path, pointer: str) -> str | None:
     """Pulls what one pointer of a worktree names; returns what went wrong, None if nothing did."""
-    words = [sys.executable, "-m", "dvc", "pull", "--quiet", pointer]
-    done = subprocess.run(words, cwd=tree, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return None
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip() and not line.startswith("<")]
-    return " ".join(said).removeprefix("ERROR: ") or "dvc pull failed"
+    try:
+        dvc(tree, "pull", "--quiet", pointer)
+    except AtlasError as error:
+        return str(error)
+    return None
 
 
 def damaged(tree: Path, pointer: str) -> list[str]:

@@ -25,7 +25,7 @@ from dlatlas.git import git
 from dlatlas.ledger import read_ledger
 from dlatlas.params import SCALES
 from dlatlas.pipeline import run_pipeline, said_by_code
-from dlatlas.plotting.compare import signature
+from dlatlas.provenance import read_signature
 
 Source = Literal["results", "data", "scratch"]
 Tell = Callable[[str], None]
@@ -352,7 +352,8 @@ class Origins:
 
         Results here that were made from a dirty tree are taken to be made from this checkout as it stands.
         """
-        signed = signature(home)
-        if signed.get("dirty") is False:
-            return self.of_commit(signed.get("commit"))
+        with suppress(InputError):
+            signed = read_signature(home / "figure.png")
+            if signed.get("dirty") is False:
+                return self.of_commit(signed.get("commit"))
         return None if self.folder.parent in home.parents else self.root

@@ -89,7 +89,7 @@ def test_an_older_commit_is_computed_again_without_a_remote_on_another_processor
 
 def test_another_initialisation_and_another_number_are_named(clone):
     assert clone.dlatlas("pull", "edge").returncode == 0
-    clone.edit("src/dlatlas/models/mlp.py", "INIT", "2 * INIT")
+    clone.edit("src/dlatlas/models/mlp.py", "std=gain /", "std=2 * gain /")
     clone.edit("params/edge.yaml", "steps: 200", "steps: 190")
     clone.commit("Meddle")
     code, items, _ = reproduce(clone, "HEAD", "--from", "data")

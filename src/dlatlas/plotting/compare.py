@@ -1,10 +1,8 @@
 """Two figures of one study, compared: bytes, pixels, and side by side."""
 
 import io
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -84,13 +82,3 @@ def side_by_side(was: Path, now: Path, titles: tuple[str, str]) -> bytes:
     buffer = io.BytesIO()
     whole.save(buffer, format="png")
     return buffer.getvalue()
-
-
-def signature(folder: Path) -> dict[str, Any]:
-    """What the figure in a folder says of itself (commit, dirty, digests); empty if it says nothing."""
-    try:
-        with Image.open(folder / "figure.png") as picture:
-            record = json.loads(picture.info.get("Description", "{}"))
-    except (OSError, json.JSONDecodeError):
-        return {}
-    return record if isinstance(record, dict) else {}
