@@ -37,6 +37,8 @@ Results = Annotated[Path, typer.Option(help="Folder of results.")]
 ScaleName = Annotated[str, typer.Option(help="smoke (seconds), laptop (a minute) or cluster.")]
 
 PARAMS, DATA, RESULTS = ROOT / "params", Path("data"), Path("results")
+_HERE = tuple(Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
+"""The checkout's own folders, as seen from the working directory."""
 
 
 def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,23 +114,26 @@ def new(
 @app.command()
 @plain_errors
 def check(
-    studies: Annotated[list[str] | None, typer.Argument(help="Which studies; all that have a cube if none.")] = None,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies, or archives of `dlatlas export`; all studies if none.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Verifies each cube's files and computes its verdict again, from the cube alone.
+    """Verifies each cube's (or archive's) files and computes its verdict again, from the cube alone.
 
     Exits with 1 if a file is corrupted or a verdict differs from the one on disk.
     """
     from dlatlas.check import check_study
+    from dlatlas.crate import check_archive
 
-    names = [name.replace("-", "_") for name in studies or []]
+    names = [name if name.endswith(".zip") else name.replace("-", "_") for name in studies or []]
     names = names or sorted(path.parent.name for path in results.glob("*/verdict.json"))
     if not names:
         raise AtlasError(f"{results}: no verdicts yet; `snakemake --cores all` makes them")
     bad = 0
     for name in names:
         try:
-            typer.echo(check_study(name, results))
+            typer.echo(check_archive(Path(name)) if name.endswith(".zip") else check_study(name, results))
         except AtlasError as error:
             typer.echo(f"error: {error}", err=True)
             bad += 1
@@ -200,9 +205,7 @@ def publish(
     """
     from dlatlas.publish import publish as enter
 
-    data, results = (Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
-    plan = _plan(PARAMS, data, results, scale, ",".join(studies or []))
-    for line in enter(plan, remote):
+    for line in enter(_plan(PARAMS, *_HERE, scale, ",".join(studies or [])), remote):
         typer.echo(line)
 
 
@@ -222,6 +225,40 @@ def pull(
 
     for line in get(ROOT, studies or [], remote):
         typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def whence(
+    file: Annotated[Path, typer.Argument(help="An SVG, PNG or HTML file, or the folder of a cube, wherever it is.")],
+) -> None:
+    """Where a figure, page or cube comes from: commit, study, digests, versions, and how to make it again.
+
+    Figures and pages say it themselves; a cube is looked up by its digest in the history of results/ledger.json.
+    Exits with 1 for a file that is not the atlas's, and for a cube whose bytes are not those that were written.
+    """
+    from dlatlas.whence import whence as told
+
+    for line in told(file, ROOT):
+        typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def export(
+    study: StudyName,
+    to: Annotated[Path | None, typer.Option(help="The archive; STUDY-CUBE.zip here if not given.")] = None,
+    scale: ScaleName = "laptop",
+) -> None:
+    """Writes one published study as one self-contained ZIP archive (RO-Crate 1.1).
+
+    Params, the study's code, cube, verdict, figure, ledger entry and citation; `dlatlas check ARCHIVE` verifies it
+    anywhere. Equal results give equal bytes.
+    """
+    from dlatlas.crate import export as write
+
+    name = study.replace("-", "_")
+    typer.echo(f"wrote {write(_plan(PARAMS, *_HERE, scale, name), name, to)}")
 
 
 # For the rules.

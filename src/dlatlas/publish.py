@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,6 +16,9 @@ from dlatlas.plan import STAGES, Plan
 from dlatlas.provenance import read_signature
 from dlatlas.remote import dvc, remote_name
 from dlatlas.store import read_json
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 UNCHANGED = ("commit", "date", "versions", "processor")
 """An entry that differs in these alone is left as it is: the older commit made the same results."""
@@ -41,7 +44,10 @@ def publish(plan: Plan, remote: str | None = None) -> list[str]:
         raise AtlasError(f"uncommitted changes cannot enter the ledger; commit or remove: {', '.join(dirty)}")
     name = remote_name(root, remote)
     now = head(root)
-    entries = {study: _entry(plan, study, now) for study in plan.names}
+    entries = {}
+    for study in plan.names:
+        cube, _, verdict = whole(plan, study)
+        entries[study] = entry(plan, study, cube, verdict, now)
     _check_signatures(plan, entries)
     folders = [f"results/{study}" for study in plan.names]
     if plan.complete:
@@ -106,13 +112,19 @@ def _named(root: Path, pointers: Iterable[Path], error: AtlasError) -> AtlasErro
             name = f"{item['md5'][:2]}/{item['md5'][2:]}"
             if not (cache / name).is_file():  # DVC would not push it again while the folder's list is there
                 return AtlasError(
-                    f"results/{pointer.stem}/{item['relpath']}: missing or corrupted in the remote, nothing was changed "
-                    f"here; delete {name} and {folder} in files/md5 there, then publish from a checkout that has them"
+                    f"results/{pointer.stem}/{item['relpath']}: missing or corrupted in the remote, nothing was "
+                    f"changed here; delete {name} and {folder} in files/md5 there, then publish from a checkout that "
+                    "has them"
                 )
     return error
 
 
-def _entry(plan: Plan, name: str, now: dict[str, Any]) -> dict[str, Any]:
+def whole(plan: Plan, name: str) -> tuple["xr.Dataset", str, dict[str, Any]]:
+    """A study's verified cube, its digest and its verdict, all of them up to date and of one another.
+
+    Raises:
+        AtlasError: results of other params, code or data, a corrupted cube, or a verdict of another cube.
+    """
     home = plan.home(name)
     for stage in STAGES:
         if not plan.stamp(name, stage).is_file():
@@ -127,7 +139,7 @@ def _entry(plan: Plan, name: str, now: dict[str, Any]) -> dict[str, Any]:
             f"{home}/verdict.json: judged on cube {verdict.get('cube')}, cube.zarr is {digest}; "
             "delete verdict.json and run again"
         )
-    return entry(plan, name, cube, verdict, now)
+    return cube, digest, verdict
 
 
 def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
