@@ -153,7 +153,7 @@ def reproduce(request: Request, tell: Tell) -> Report:
                 if not (home / "cube.zarr").is_dir():
                     continue
                 item = with_results(label, made.study, made.scale, home, made.home, here, origins, tree)
-                item.reused = label == "published results" and made.how != "computed"
+                item.reused = label == "published results" and made.how != "computed" and item.same_recipe
                 item.add_bytes(broken.get(made.study, []) if label == "published results" else [])
                 if label == "results here" and made.against:
                     item.counts = item.same_recipe
@@ -251,43 +251,47 @@ def _fetch(
     request: Request, work: Path, studies: list[Made], ledger: dict[str, Any], tell: Tell
 ) -> dict[str, list[str]]:
     """Pulls what is wanted; lays published results aside; returns the damaged files of each study's."""
-    tree, broken = work / "checkout", {}
+    tree = work / "checkout"
+    broken: dict[str, list[str]] = {}
     if request.source == "scratch":
         return broken
     remote = pulled.use_remote(request.root, tree)
     if remote is None:
         tell("no DVC remote: everything is computed again")
         return broken
-    if (tree / "data.dvc").is_file():
+    for made in studies if request.source == "results" else ():
+        broken[made.study] = _published(made, work, remote, ledger.get(made.study, {}), tell)
+    if any(made.how == "computed" for made in studies) and (tree / "data.dvc").is_file():
         fault = pulled.pull(tree, "data.dvc")
         bad = [] if fault else pulled.damaged(tree, "data.dvc")
         tell(f"data from {remote}: " + (fault or _told(bad)) + ("; prepared again instead" if fault or bad else ""))
         if fault or bad:
             shutil.rmtree(tree / "data", ignore_errors=True)
-    if request.source == "data":
-        return broken
-    for made in studies:
-        pointer, home = f"results/{made.study}.dvc", tree / "results" / made.study
-        if not (tree / pointer).is_file() or ledger.get(made.study, {}).get("scale", made.scale) != made.scale:
-            tell(f"{made.study}: not published at scale {made.scale}: computed again")
-            continue
-        if fault := pulled.pull(tree, pointer):
-            tell(f"{made.study}: not to be had from {remote}: {fault}; computed again")
-            shutil.rmtree(home, ignore_errors=True)
-            continue
-        broken[made.study] = pulled.damaged(tree, pointer)
-        tell(f"{made.study} from {remote}: {_told(broken[made.study])}")
-        aside = work / "pulled" / made.study
-        if broken[made.study]:
-            tell(f"{made.study}: computed again")
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            home.rename(aside)
-            continue
-        made.how = "drawn from the published cube"
-        shutil.copytree(home, aside, ignore=lambda _, names: {"shards", "measures"} & set(names))
-        for name in ("verdict.json", "figure.svg", "figure.png"):
-            (home / name).unlink(missing_ok=True)
     return broken
+
+
+def _published(made: Made, work: Path, remote: str, entry: dict[str, Any], tell: Tell) -> list[str]:
+    """Pulls one study's results, of which the cube stays if it is whole; returns the damaged files."""
+    tree, aside = work / "checkout", work / "pulled" / made.study
+    pointer, home = f"results/{made.study}.dvc", tree / "results" / made.study
+    if not (tree / pointer).is_file() or entry.get("scale", made.scale) != made.scale:
+        tell(f"{made.study}: not published at scale {made.scale}: computed again")
+        return []
+    if fault := pulled.pull(tree, pointer):
+        tell(f"{made.study}: not to be had from {remote}: {fault}; computed again")
+        shutil.rmtree(home, ignore_errors=True)
+        return []
+    bad = pulled.damaged(tree, pointer)
+    tell(f"{made.study} from {remote}: {_told(bad)}{'; computed again' if bad else ''}")
+    if bad:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        home.rename(aside)
+        return bad
+    made.how = "drawn from the published cube"
+    shutil.copytree(home, aside, ignore=lambda _, names: {"shards", "measures"} & set(names))
+    for name in ("verdict.json", "figure.svg", "figure.png"):
+        (home / name).unlink(missing_ok=True)
+    return []
 
 
 def _told(bad: list[str]) -> str:
