@@ -39,7 +39,7 @@ def use_remote(root: Path, tree: Path) -> str | None:
 def pull(tree: Path, pointer: str) -> str | None:
     """Pulls what one pointer of a worktree names; returns what went wrong, None if nothing did."""
     try:
-        dvc(tree, "pull", "--quiet", pointer)
+        dvc(tree, "pull", pointer, show=False)
     except AtlasError as error:
         return str(error)
     return None

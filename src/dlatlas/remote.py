@@ -17,13 +17,13 @@ def main() -> int:
     return dvc_main(sys.argv[1:])
 
 
-def dvc(root: Path, *words: str) -> None:
-    """Runs DVC in the checkout; its progress is shown on a terminal.
+def dvc(root: Path, *words: str, show: bool = True) -> None:
+    """Runs DVC in the checkout; what it says is shown on a terminal if wanted.
 
     Raises:
         AtlasError: it failed, in its own words.
     """
-    quiet = not sys.stderr.isatty()
+    quiet = not (show and sys.stderr.isatty())
     done = subprocess.run(
         [sys.executable, "-m", "dlatlas.remote", *words],
         cwd=root,
