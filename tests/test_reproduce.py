@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+import sysconfig
+import zipfile
 
 import numpy as np
 import pytest
@@ -223,6 +225,25 @@ def test_without_git_and_without_a_snakefile_it_is_one_line(small, copying):
     shutil.rmtree(small.path / ".git")
     with pytest.raises(InputError, match="not a git checkout"):
         small.again()
+
+
+def test_a_commit_s_own_lock_file_is_its_environment(small, tmp_path):
+    """The wheel that it lists lets Python find what is installed here: no second torch for a test."""
+    wheel = tmp_path / "here-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("here.pth", sysconfig.get_path("purelib") + "\n")
+        file.writestr("here-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: here\nVersion: 1.0\n")
+        file.writestr("here-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("here-1.0.dist-info/RECORD", "")
+    (small.path / "requirements.lock").write_text(f"--no-index\n{wheel}\n")
+    small.store()
+    small.commit()
+    (small.path / "requirements.lock").write_text("another\n")
+    small.publish_here()
+    report = small.again()
+    assert report.outcome == "identical"
+    assert report.python.startswith(str(tmp_path / "cache" / "dlatlas" / "environments"))
+    assert report.versions["numpy"] == np.__version__
 
 
 # Outcomes.

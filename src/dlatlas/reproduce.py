@@ -145,17 +145,17 @@ def reproduce(request: Request, tell: Tell) -> Report:
                 known = said_by_code(python, variables, tree, made.study, made.scale)
                 entry = ledger[made.study]
                 made.against.append(with_ledger(made.study, entry, made.home, here, known, origins, tree))
-            older = [
+            references = [
                 ("published results", work / "pulled" / made.study),
                 ("results here", request.results / made.study),
             ]
-            for label, home in older:
+            for label, home in references:
                 if not (home / "cube.zarr").is_dir():
                     continue
                 item = with_results(label, made.study, made.scale, home, made.home, here, origins, tree)
                 item.reused = label == "published results" and made.how != "computed" and item.same_recipe
                 item.add_bytes(broken.get(made.study, []) if label == "published results" else [])
-                if label == "results here" and made.against:
+                if label == "results here" and any(older.outcome for older in made.against):
                     item.counts = item.same_recipe
                 made.against.append(item)
             for item in made.against:
