@@ -56,6 +56,7 @@ def _part(differences: list[Difference] | None) -> str:
 
 def _details(made: Made) -> list[str]:
     lines = [f"[red]{made.study}: {escape(made.error)}[/red]"] if made.error else []
+    lines += [f"{made.study}: {escape(made.note)}"] if made.note else []
     for item in made.against:
         said = [*_differences(item), *(f"    {drift.kind}: {escape(drift.said)}" for drift in item.drift[:SHOWN])]
         if len(item.drift) > SHOWN:

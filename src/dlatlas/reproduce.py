@@ -5,30 +5,27 @@ Only the comparison is ours, so that it works across commits that changed the pa
 ``params/<study>.yaml``, and ``results/<study>/`` with ``cube.zarr``, ``verdict.json``, ``figure.svg``, ``figure.png``.
 """
 
-import os
 import shutil
-import tarfile
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from dlatlas import pulled
 from dlatlas.against import Against, with_ledger, with_results
+from dlatlas.checkout import Origins, checkout, resolve
 from dlatlas.compare import OUTCOMES, Outcome, worst
-from dlatlas.environment import Choice, cache_folder, facts, interpreter
-from dlatlas.errors import AtlasError, InputError, unknown
-from dlatlas.git import git
+from dlatlas.environment import Choice, facts, interpreter
+from dlatlas.errors import InputError, unknown
 from dlatlas.ledger import read_ledger
 from dlatlas.params import SCALES
 from dlatlas.pipeline import run_pipeline, said_by_code
-from dlatlas.provenance import read_signature
 
 Source = Literal["results", "data", "scratch"]
 Tell = Callable[[str], None]
+
+PUBLISHED = "published results"
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,7 @@ class Made:
         how: computed, or drawn from the pulled cube.
         home: where its cube, verdict and figures are; None if it failed.
         error: why it failed.
+        note: why published results were not used.
         against: what it was compared with.
     """
 
@@ -76,6 +74,7 @@ class Made:
     how: str = "computed"
     home: Path | None = None
     error: str | None = None
+    note: str = ""
     against: list[Against] = field(default_factory=list)
 
     @property
@@ -138,94 +137,44 @@ def reproduce(request: Request, tell: Tell) -> Report:
         here = facts(python, variables)
         origins = Origins(request.root, work)
         for made in studies:
-            if made.home is None:
-                continue
-            tell(f"comparing {made.study}")
-            if made.study in ledger:
-                known = said_by_code(python, variables, tree, made.study, made.scale)
-                entry = ledger[made.study]
-                made.against.append(with_ledger(made.study, entry, made.home, here, known, origins, tree))
-            references = [
-                ("published results", work / "pulled" / made.study),
-                ("results here", request.results / made.study),
-            ]
-            for label, home in references:
-                if not (home / "cube.zarr").is_dir():
-                    continue
-                item = with_results(label, made.study, made.scale, home, made.home, here, origins, tree)
-                item.reused = label == "published results" and made.how != "computed" and item.same_recipe
-                item.add_bytes(broken.get(made.study, []) if label == "published results" else [])
-                if label == "results here" and any(older.outcome for older in made.against):
-                    item.counts = item.same_recipe
-                made.against.append(item)
-            for item in made.against:
-                item.picture(made.home)
+            if made.home is not None:
+                tell(f"comparing {made.study}")
+                known = said_by_code(python, variables, tree, made.study, made.scale) if made.study in ledger else {}
+                _compare(made, made.home, ledger.get(made.study), known, here, origins, work, request.results)
+                for item in made.against:
+                    if item.reference == PUBLISHED:
+                        item.add_bytes(broken.get(made.study, []))
         return Report(
             commit, request.source, str(python), here["versions"], here["processor"],
             round(time.monotonic() - begun, 1), studies,
         )  # fmt: skip
 
 
-def resolve(root: Path, commit: str) -> str:
-    """The full hash of a commit.
-
-    Raises:
-        InputError: not a git checkout, or no such commit.
-    """
-    try:
-        git(root, "rev-parse", "--git-dir")
-    except AtlasError:
-        raise InputError(f"{root}: not a git checkout; reproduce needs the history: git clone it") from None
-    try:
-        return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-    except AtlasError:
-        raise InputError(f"{commit}: no such commit in {root}; `git fetch` brings those of its remote") from None
-
-
-@contextmanager
-def checkout(root: Path, commit: str, keep: bool, tell: Tell) -> Iterator[Path]:
-    """A folder in the cache with a worktree of the commit, ``checkout``, both taken away at the end unless kept.
-
-    Raises:
-        AtlasError: it is there from an earlier ``--keep``, or git cannot make it.
-    """
-    home = cache_folder() / "checkouts"
-    _clear(root, home)
-    work = home / f"{commit[:12]}.{'kept' if keep else os.getpid()}"
+def _compare(
+    made: Made,
+    home: Path,
+    entry: dict[str, Any] | None,
+    known: dict[str, Any],
+    here: dict[str, Any],
+    origins: Origins,
+    work: Path,
+    results: Path,
+) -> None:
+    """Compares what was made with each reference that there is."""
     tree = work / "checkout"
-    if tree.exists():
-        raise AtlasError(f"{tree}: kept by an earlier run; `git worktree remove --force {tree}` takes it away")
-    work.mkdir(parents=True, exist_ok=True)
-    tell(f"checking out {commit[:12]}")
-    try:
-        git(root, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(tree), commit)
-        yield work
-    finally:
-        if keep:
-            tell(f"the checkout stays in {tree}; `git worktree remove --force {tree}` takes it away")
-        else:
-            _remove(root, work)
-
-
-def _remove(root: Path, work: Path) -> None:
-    with suppress(AtlasError):
-        git(root, "worktree", "remove", "--force", "--force", str(work / "checkout"))
-    shutil.rmtree(work, ignore_errors=True)
-    with suppress(AtlasError):
-        git(root, "worktree", "prune")
-
-
-def _clear(root: Path, home: Path) -> None:
-    """Takes away what killed processes left."""
-    for work in home.glob("*.*"):
-        number = work.suffix[1:]
-        if number.isdigit():
-            try:
-                os.kill(int(number), 0)
-            except ProcessLookupError:
-                _remove(root, work)
-            except PermissionError:
-                continue
+    if entry:
+        made.against.append(with_ledger(made.study, entry, home, here, known, origins, tree))
+    for label, folder in ((PUBLISHED, work / "pulled"), ("results here", results)):
+        if not (folder / made.study / ("" if label == PUBLISHED else "cube.zarr")).is_dir():
+            continue
+        item = with_results(label, made.study, made.scale, folder / made.study, home, here, origins, tree)
+        if label == PUBLISHED:
+            item.reused = made.how != "computed" and item.same_recipe
+        elif any(other.outcome for other in made.against):
+            item.counts = item.same_recipe
+        made.against.append(item)
+    for item in made.against:
+        item.picture(home)
 
 
 def _ledger(tree: Path, tell: Tell) -> dict[str, Any]:
@@ -275,10 +224,12 @@ def _published(made: Made, work: Path, remote: str, entry: dict[str, Any], tell:
     tree, aside = work / "checkout", work / "pulled" / made.study
     pointer, home = f"results/{made.study}.dvc", tree / "results" / made.study
     if not (tree / pointer).is_file() or entry.get("scale", made.scale) != made.scale:
-        tell(f"{made.study}: not published at scale {made.scale}: computed again")
+        made.note = f"not published at scale {made.scale}: computed again"
+        tell(f"{made.study}: {made.note}")
         return []
     if fault := pulled.pull(tree, pointer):
-        tell(f"{made.study}: not to be had from {remote}: {fault}; computed again")
+        made.note = f"not to be had from {remote}, computed again: {fault}"
+        tell(f"{made.study}: {made.note}")
         shutil.rmtree(home, ignore_errors=True)
         return []
     bad = pulled.damaged(tree, pointer)
@@ -321,43 +272,3 @@ def _make(
                 shutil.copytree(path, made.home / path.name)
             elif path.exists():
                 shutil.copy2(path, made.home / path.name)
-
-
-class Origins:
-    """The files of the commits that references say they were made from, each unpacked once."""
-
-    def __init__(self, root: Path, work: Path) -> None:
-        self.root, self.folder = root, work / "origins"
-        self._known: dict[str, Path | None] = {}
-
-    def of_commit(self, commit: str | None) -> Path | None:
-        """The checkout's files at a commit; None if git does not have it."""
-        if not commit:
-            return None
-        if commit not in self._known:
-            self._known[commit] = self._unpack(commit)
-        return self._known[commit]
-
-    def _unpack(self, commit: str) -> Path | None:
-        target = self.folder / commit
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            archive = Path(folder) / "all.tar"
-            try:
-                git(self.root, "archive", "--format=tar", f"--output={archive}", resolve(self.root, commit))
-            except AtlasError:
-                return None
-            with tarfile.open(archive) as file:
-                file.extractall(target, filter="data")
-        return target
-
-    def of_results(self, home: Path) -> Path | None:
-        """The files that a results folder was made from, by the commit in its figure; None if that is not known.
-
-        Results here that were made from a dirty tree are taken to be made from this checkout as it stands.
-        """
-        with suppress(InputError):
-            signed = read_signature(home / "figure.png")
-            if signed.get("dirty") is False:
-                return self.of_commit(signed.get("commit"))
-        return None if self.folder.parent in home.parents else self.root

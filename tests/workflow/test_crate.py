@@ -93,7 +93,7 @@ def test_a_changed_missing_or_foreign_file_is_named(archive, tmp_path):
         with pytest.raises(InputError, match=f"less.zip/{name}: missing"):
             check_archive(less)
     more = write(tmp_path / "more.zip", {**files, "cube.zarr/more": b""})
-    with pytest.raises(InputError, match="more.zip/cube.zarr/more: not a file of this archive"):
+    with pytest.raises(InputError, match=r"more\.zip/cube\.zarr/more: not a file of this archive"):
         check_archive(more)
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_archive_of_ours_is_one_line(archive, tmp_path):
     (tmp_path / "half.zip").write_bytes(archive.read_bytes()[:5000])
     with pytest.raises(InputError, match="not a whole ZIP archive"):
         check_archive(tmp_path / "half.zip")
-    with pytest.raises(InputError, match="not a whole ZIP archive .*No such file"):
+    with pytest.raises(InputError, match=r"not a whole ZIP archive .*No such file"):
         check_archive(tmp_path / "none.zip")
     with pytest.raises(InputError, match="not an archive of the atlas"):
         check_archive(write(tmp_path / "other.zip", {"a": b""}))
