@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+FAULT = re.compile(r"(?:error: |^(?=[\w.]*(?:Error|Exception): ))(.+)")
+"""What an AtlasError or the last line of a traceback looks like."""
+TEXT = re.compile(r"^(?!At least one job)\s*(.+)")
+"""What Snakemake says under WorkflowError, if it says anything."""
 PATIENCE = 30.0
 """Seconds that an interrupted Snakemake has to stop its jobs."""
 
@@ -48,16 +52,16 @@ def run_pipeline(
                 line = line.rstrip()
                 if passed.match(line):
                     tell(line)
-                if "error: " in line or above.startswith("WorkflowError"):
-                    said = line.partition("error: ")[2] or line.strip()
+                if found := FAULT.search(line) or (above.startswith("WorkflowError") and TEXT.search(line)):
+                    said = found[1]
                     for name in [name for name in names if name in said] or [""]:
                         errors.setdefault(name, said)
-                above = line or above
+                above = line
         except BaseException:
             _stop(process)
             raise
     if process.returncode and not errors:
-        errors[""] = f"snakemake failed ({process.returncode}): {above}; all of it is in {log}"
+        errors[""] = f"snakemake failed ({process.returncode}); all that it said is in {log}"
     return errors
 
 
