@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dlatlas.check import verified_cube
+from dlatlas.checkout import Origins
 from dlatlas.compare import (
     Difference,
     Outcome,
@@ -27,29 +28,23 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Sources(Protocol):
-    """Where the files of older commits are to be had."""
-
-    def of_commit(self, commit: str | None) -> Path | None:
-        """The files of a commit."""
-
-    def of_results(self, home: Path) -> Path | None:
-        """The files that results were made from."""
-
-
 @dataclass
 class Against:
     """What a comparison with one reference found.
 
     Attributes:
         reference: ledger, published results or results here.
-        figure, cube, verdict: differences; None where the reference has nothing to compare with.
+        figure: differences; None where the reference has none to compare with.
+        cube: the same.
+        verdict: the same.
         drift: what changed between the two makings.
         counts: whether it decides the outcome. Results here that were made by other code, params or data do not, where
             the commit has a record of its own: they are shown, and why they differ.
         reused: the cube was taken from the reference, so that only verdict and figure were made again.
-        note: e.g. why nothing could be compared.
+        same_recipe: whether the reference's cube was made by the same code, params and data, by its name.
+        note: why nothing could be compared.
         home: where the reference's figures are.
+        side_by_side: the picture of both figures, where they differ.
     """
 
     reference: str
@@ -97,7 +92,7 @@ def with_ledger(
     made: Path,
     here: Mapping[str, Any],
     known: Mapping[str, Any],
-    origins: Sources,
+    origins: Origins,
     tree: Path,
 ) -> Against:
     """A study made again against the entry of its commit's ledger.
@@ -151,7 +146,7 @@ def with_results(
     home: Path,
     made: Path,
     here: Mapping[str, Any],
-    origins: Sources,
+    origins: Origins,
     tree: Path,
 ) -> Against:
     """A study made again against a folder of results.
