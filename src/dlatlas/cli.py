@@ -160,6 +160,7 @@ def reproduce(
         str | None, typer.Option(help="smoke, laptop or cluster; as in the commit's ledger if none.")
     ] = None,
     cores: Annotated[str, typer.Option(help="As Snakemake's.")] = "all",
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
     results: Results = RESULTS,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the commit's checkout in the cache.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A record for machines on standard output.")] = False,
@@ -177,7 +178,7 @@ def reproduce(
     def tell(text: str) -> None:
         typer.echo(f"{time.monotonic() - begun:6.1f} s  {text}", err=True)
 
-    request = Request(ROOT, commit, tuple(studies or ()), source, env, scale, cores, results, keep)
+    request = Request(ROOT, commit, tuple(studies or ()), source, env, scale, cores, results, keep, remote)
     report = reproduce(request, tell)
     said = record(report)
     write_json(results / "reproduced" / report.commit[:12] / "report.json", said)

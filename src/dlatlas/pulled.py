@@ -10,8 +10,8 @@ from dlatlas.errors import AtlasError
 from dlatlas.remote import dvc, remote_name
 
 
-def use_remote(root: Path, tree: Path) -> str | None:
-    """Lets a worktree pull from the remote of ``root``; returns that remote's name, None if there is none.
+def use_remote(root: Path, tree: Path, wanted: str | None = None) -> str | None:
+    """Lets a worktree pull from a remote of ``root``; returns that remote's name, None if there is none.
 
     The remote's settings, secret ones too, go to the worktree's ``.dvc/config.local``, which git ignores. DVC's own
     check of what arrives is off there: it says only that something is wrong, `damaged` says what.
@@ -24,7 +24,7 @@ def use_remote(root: Path, tree: Path) -> str | None:
     from configobj import ConfigObj
     from dvc.config import Config
 
-    name = remote_name(root, None)
+    name = remote_name(root, wanted)
     if name is None:
         return None
     remote = Config(str(root / ".dvc"))["remote"][name]

@@ -42,6 +42,7 @@ class Request:
         cores: as Snakemake's option.
         results: the user's results, compared with if they are there; what is made lies under ``reproduced/`` in it.
         keep: whether the worktree stays.
+        remote: DVC remote; the default one if None.
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Request:
     cores: str = "all"
     results: Path = Path("results")
     keep: bool = False
+    remote: str | None = None
 
 
 @dataclass
@@ -204,7 +206,7 @@ def _fetch(
     broken: dict[str, list[str]] = {}
     if request.source == "scratch":
         return broken
-    remote = pulled.use_remote(request.root, tree)
+    remote = pulled.use_remote(request.root, tree, request.remote)
     if remote is None:
         tell("no DVC remote: everything is computed again")
         return broken
