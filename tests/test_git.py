@@ -41,11 +41,12 @@ def test_changed_new_staged_and_deleted_files_are_named(tree):
 
 def test_what_publishing_writes_is_not_dirt(tree):
     (tree / "results").mkdir()
-    for name in ("data.dvc", "results/edge.dvc", "results/ledger.json", "results/.gitignore"):
+    for name in ("results/edge.dvc", "results/ledger.json", "results/.gitignore"):
         (tree / name).write_text("")
     assert dirty_files(tree) == []
     (tree / "results" / "edge.json").write_text("")
-    assert dirty_files(tree) == ["results/edge.json"]
+    (tree / "data.dvc").write_text("")  # what results are made from, like params
+    assert dirty_files(tree) == ["data.dvc", "results/edge.json"]
 
 
 def test_outside_git_there_is_no_commit(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dlatlas.errors import AtlasError
 
-PUBLISHED = ("*.dvc", "results/ledger.json", "results/.gitignore")
+PUBLISHED = ("results/*.dvc", "results/ledger.json", "results/.gitignore")
 """What publishing itself changes; a tree in which only these differ from the commit counts as clean."""
 
 
@@ -16,7 +16,9 @@ def git(root: Path, *words: str) -> str:
         AtlasError: git failed, in its own words, or is not installed.
     """
     try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(root), *words], capture_output=True, text=True, check=False
+        )
     except OSError as error:
         raise AtlasError(f"git: {error.strerror}") from None
     if done.returncode:
@@ -30,7 +32,7 @@ def dirty_files(root: Path) -> list[str]:
     Raises:
         AtlasError: not a git checkout.
     """
-    left_out = [f":(exclude,glob){'**/' if name.startswith('*') else ''}{name}" for name in PUBLISHED]
+    left_out = [f":(exclude,glob){name}" for name in PUBLISHED]
     said = git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".", *left_out)
     return sorted(line[3:] for line in said.split("\0") if line)
 

@@ -205,7 +205,8 @@ class Plan:
     def atlas_stamp(self) -> Path:
         """Says that the page is up to date with every study."""
         figures = [self.stage_digest(name, "figure") for name in self.names]
-        files = sorted((SOURCE / "atlas").rglob("*.*")) + [SOURCE / "studies" / f"{name}.py" for name in self.names]
+        files = [*sorted((SOURCE / "atlas").rglob("*.*")), SOURCE / "cite.py"]
+        files += [SOURCE / "studies" / f"{name}.py" for name in self.names]
         looks = [file_digest(path) for path in files if path.suffix != ".pyc"]
         return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
 

@@ -58,7 +58,7 @@ def publish(plan: Plan, remote: str | None = None) -> list[str]:
         verify(plan.settings.data, plan.settings.pointer)
         folders.append("data")
     dvc(root, "add", *folders)
-    said = _enter(root / "results" / "ledger.json", entries, root)
+    said = _enter(root / "results" / "ledger.json", entries, plan)
     pointers = [f"{folder}.dvc" for folder in folders]
     if name:
         dvc(root, "push", "--remote", name, *pointers)
@@ -166,11 +166,14 @@ def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
         raise AtlasError(f"{why}; draw again: rm {' '.join(wrong)} && snakemake --cores all")
 
 
-def _enter(path: Path, entries: dict[str, dict[str, Any]], root: Path) -> list[str]:
+def _enter(path: Path, entries: dict[str, dict[str, Any]], plan: Plan) -> list[str]:
     ledger, said = read_ledger(path), []
+    for gone in sorted(set(ledger["studies"]) - set(entries)) if plan.complete else []:
+        del ledger["studies"][gone]
+        said.append(f"{gone}: no longer a study; `git rm results/{gone}.dvc`")
     for name, new in entries.items():
         old = ledger["studies"].get(name)
-        if old and _essence(old) == _essence(new) and _behind(root, old["commit"]):
+        if old and _essence(old) == _essence(new) and _behind(plan.settings.root, old["commit"]):
             said.append(f"{name}: unchanged since {old['commit'][:12]}")
             continue
         ledger["studies"][name] = new

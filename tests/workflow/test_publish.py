@@ -142,6 +142,37 @@ def test_without_a_remote_everything_but_the_push_is_done(tree):
     assert "there is no remote to pull from" in refused(tree, "pull")
 
 
+def test_what_is_no_study_any_more_leaves_the_ledger(published, tmp_path):
+    repo = published.copy(tmp_path / "repo")
+    path = repo.path / "results" / "ledger.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "studies": {**record["studies"], "gone": record["studies"]["edge"]}}))
+    done = repo.dlatlas(*PUBLISH)
+    assert done.returncode == 0, done.stderr
+    assert "gone: no longer a study; `git rm results/gone.dvc`" in done.stdout
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_the_data_are_published_too_and_their_pointer_stays_as_it_is(tree, prepared_data, tmp_path):
+    shutil.copytree(prepared_data, tree.path / "data")
+    settings = f'[core]\n    remote = near\n[remote "near"]\n    url = {tmp_path / "store"}\n    verify = true\n'
+    (tree.path / ".dvc" / "config.local").write_text(settings)
+    done = tree.dlatlas(*PUBLISH)
+    assert done.returncode == 0, done.stderr
+    assert tree.git("status", "--porcelain", "data.dvc") == ""
+    tree.commit("Publish")
+    clone = tree.clone(tmp_path / "clone")
+    (clone.path / ".dvc" / "config.local").write_text(settings)
+    assert clone.dlatlas("pull").returncode == 0
+    assert sorted(path.name for path in (clone.path / "data").iterdir()) == sorted(
+        path.name for path in prepared_data.iterdir()
+    )
+    assert clone.jobs() == {}
+    with (tree.path / "data" / "digits.safetensors").open("ab") as file:
+        file.write(b"0")
+    assert "data/digits.safetensors: digest" in refused(tree)
+
+
 def test_one_study_can_be_published_alone(tree):
     done = tree.dlatlas(*PUBLISH, "edge")
     assert done.returncode == 0, done.stderr
