@@ -19,7 +19,7 @@ from dlatlas.compare import (
 )
 from dlatlas.cube import open_cube, stamp_of
 from dlatlas.drift import Drift, changed_libraries, changed_processor, changes
-from dlatlas.errors import AtlasError, InputError
+from dlatlas.errors import AtlasError
 from dlatlas.ledger import summary
 from dlatlas.plotting.compare import compare_figures, side_by_side
 from dlatlas.store import read_json, write_bytes
@@ -164,7 +164,7 @@ def with_results(
     item = Against(label, home=home)
     try:
         was = open_cube(home / "cube.zarr")
-    except InputError as error:
+    except AtlasError as error:
         item.cube = [Difference("cube", "different", str(error))]
         item.drift.append(Drift("bytes", str(error)))
         return item
@@ -210,7 +210,7 @@ def _damage(home: Path) -> str:
         return ""
     try:
         verified_cube(home)
-    except InputError as error:
+    except AtlasError as error:
         return str(error).partition("; delete")[0]
     return ""
 
