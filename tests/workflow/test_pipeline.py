@@ -129,6 +129,20 @@ def test_extending_an_axis_trains_only_the_new_runs(repo):
     assert sorted((m["computed"], m["reused"]) for m in manifests) == [(14, 42), (42, 0)]
 
 
+def test_taking_a_value_away_trains_nothing(repo):
+    repo.edit("params/edge.yaml", "seed: {range: 3}", "seed: {range: 2}")
+    assert repo.jobs() == {"train": 1, "measure": 1, **AFTER}
+    done = repo.snakemake("--until", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifests = [json.loads(p.read_text()) for p in (repo.path / "results" / "edge" / "shards").glob("*.json")]
+    assert sorted((m["computed"], m["reused"]) for m in manifests) == [(0, 28), (42, 0)]
+
+
+def test_params_that_say_the_same_in_other_words_do_nothing(repo):
+    repo.edit("params/edge.yaml", "n_train: 100", "momentum: 0.9   # its default\n  n_train: 100.0")
+    assert repo.jobs() == {}
+
+
 def test_check_computes_the_verdict_again_from_the_cube_alone(repo):
     home = repo.path / "results" / "edge"
     shutil.rmtree(home / "shards")
