@@ -321,8 +321,9 @@ def measure(
 @plain_errors
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
+    from dlatlas.assembly import assemble, gather
     from dlatlas.cost import cost
-    from dlatlas.cube import assemble, gather, write_cube
+    from dlatlas.cube import write_cube
     from dlatlas.identity import digest
     from dlatlas.store import only_one
     from dlatlas.training.job import forget_leftovers

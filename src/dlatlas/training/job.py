@@ -18,6 +18,7 @@ import numpy as np
 
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity import digest
+from dlatlas.machine import processor
 from dlatlas.store import (
     check_digest,
     only_one,
@@ -122,7 +123,7 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
         "seconds": round(time.monotonic() - begun, 3),
-        "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
+        "machine": {"processor": processor(), "python": platform.python_version()},
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,
     }
