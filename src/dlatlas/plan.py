@@ -33,10 +33,7 @@ def stage_roots(name: str) -> dict[str, list[str]]:
     assembly = ["dlatlas.assembly:gather", "dlatlas.assembly:assemble", "dlatlas.cube:write_cube"]
     return {
         "cube": [*assembly, f"{home}:STUDY(variables)"],
-        "verdict": [
-            "dlatlas.verdict:judge_study",
-            *(f"{home}:STUDY({part})" for part in ("title", "claims", "theory")),
-        ],
+        "verdict": ["dlatlas.verdict:judge_study", *(f"{home}:STUDY({part})" for part in claimed)],
         "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
     }
 

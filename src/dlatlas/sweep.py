@@ -111,6 +111,7 @@ class Sweep:
         return digest({"schema": SCHEMA, "code": self.code(shared), "data": data})
 
     def code(self, shared: Mapping[str, Value]) -> str:
+        """Digest of the code that makes a run of this stack."""
         home = module(self.name)
         if self.study.kind != "train":
             return code_digest([*SOLVE_ROOTS, f"{home}:STUDY(solve)"])
