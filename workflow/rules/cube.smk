@@ -6,6 +6,8 @@ rule cube:
         f"{RESULTS}/{{study}}/stamps/cube-{{digest}}.json",
     log:
         "logs/{study}/cube-{digest}.log",
+    resources:
+        **REQUESTS.of("cube"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -12,6 +12,8 @@ rule measure:
     log:
         "logs/{study}/measure-{digest}.log",
     threads: 1
+    resources:
+        **REQUESTS.of("measure"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -10,6 +10,8 @@ rule train:
     log:
         "logs/{study}/train-{digest}.log",
     threads: 1
+    resources:
+        **REQUESTS.of("train"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,
