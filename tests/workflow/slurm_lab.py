@@ -12,6 +12,7 @@ character device that does nothing: SLURM schedules it and sets CUDA_VISIBLE_DEV
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -192,6 +193,7 @@ def _steps(home: Path) -> list[int]:
 
 def main() -> None:
     """Brings the cluster up, obeys, takes it down."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     lab = Lab(Path(sys.argv[1]).resolve())
     try:
         lab.up()
