@@ -1,14 +1,17 @@
-# make atlas · make test · make lint · make bench — each makes the environment from requirements.lock on first use.
+# make atlas · make publish · make test · make lint · make bench — each makes the environment from requirements.lock on first use.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: atlas test lint format bench
+.PHONY: atlas publish test lint format bench
 
 atlas: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "open results/atlas/index.html"
+
+publish: .venv/ready
+	$(BIN)/dlatlas publish
 
 test: .venv/ready lint
 	$(BIN)/python -m pytest

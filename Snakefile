@@ -35,7 +35,6 @@ wildcard_constraints:
 localrules:
     all,
     prepare,
-    verdict,
     figure,
     atlas,
 

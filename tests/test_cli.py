@@ -16,7 +16,9 @@ def test_help_teaches_the_first_steps():
     assert "job" not in said.split("Commands")[1]  # the rules' own commands are hidden
 
 
-@pytest.mark.parametrize("command", ["list", "show", "new", "check"])
+@pytest.mark.parametrize(
+    "command", ["list", "show", "new", "check", "reproduce", "publish", "pull", "whence", "export"]
+)
 def test_every_command_explains_itself(command):
     assert len(run(app, [command, "--help"]).output) > 200
 

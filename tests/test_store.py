@@ -25,6 +25,32 @@ def test_arrays_come_back_as_they_were(tmp_path):
         assert back[name].dtype == value.dtype
 
 
+@given(
+    dtype=st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i1", "u2", "?"]),
+    shape=st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    rows=st.slices(5).filter(lambda rows: (rows.step or 1) == 1),
+)
+def test_rows_are_read_alone_as_they_are_in_the_whole(tmp_path_factory, dtype, shape, rows):
+    path = tmp_path_factory.mktemp("rows") / "x.safetensors"
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    digest = store.write_arrays(path, {"before": np.ones(3, dtype=np.int8), "x": array, "y": np.ones(2)})
+    opened = store.open_arrays(path, digest)
+    assert set(opened) == {"before", "x", "y"}
+    assert opened["x"].shape == array.shape
+    assert opened["x"].dtype == array.dtype
+    np.testing.assert_array_equal(opened["x"][rows], array[rows])
+
+
+def test_rows_of_a_corrupted_file_are_not_read(tmp_path):
+    path = tmp_path / "x.safetensors"
+    digest = store.write_arrays(path, {"a": np.arange(5.0)})
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match=r"x\.safetensors: corrupted: its digest is"):
+        store.open_arrays(path, digest)
+    with pytest.raises(InputError, match=r"y\.safetensors: no such file"):
+        store.open_arrays(tmp_path / "y.safetensors", digest)
+
+
 def test_equal_arrays_give_equal_bytes_whatever_their_order(tmp_path):
     one = store.write_arrays(tmp_path / "one", {"a": np.ones(3), "b": np.zeros(2, dtype=np.float32)})
     two = store.write_arrays(tmp_path / "two", {"b": np.zeros(2, dtype=np.float32), "a": np.ones(3)})

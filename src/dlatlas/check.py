@@ -1,5 +1,6 @@
 """A verdict again, from the cube alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,25 @@ def check_study(name: str, results: Path) -> str:
     """
     home = results / name
     try:
-        again, said = judged(name, home), read_json(home / "verdict.json")
+        again = judged(name, home)
     except CorruptedError as error:
         raise AtlasError(f"{error}; delete {home}/cube.zarr and run again: nothing is trained anew") from None
+    compare(f"{home}/verdict.json", again, read_json(home / "verdict.json"))
+    return summary(again)
+
+
+def compare(where: str, again: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Compares a verdict with the one that was written.
+
+    Raises:
+        AtlasError: they differ, and in what.
+    """
     for key in again:
         if again[key] != said.get(key) and key != "claims":
-            raise AtlasError(f"{home}/verdict.json: {key} is {said.get(key)!r}, computed again it is {again[key]!r}")
+            raise AtlasError(f"{where}: {key} is {said.get(key)!r}, computed again it is {again[key]!r}")
     for new, old in zip(again["claims"], said["claims"]):
         for key in new:
             if new[key] != old.get(key):
                 raise AtlasError(
-                    f"{home}/verdict.json: claim {new['name']}: {key} is {old.get(key)!r}, "
-                    f"computed again it is {new[key]!r}"
+                    f"{where}: claim {new['name']}: {key} is {old.get(key)!r}, computed again it is {new[key]!r}"
                 )
-    return summary(again)

@@ -1,11 +1,13 @@
 """The command line: what a person types, and (hidden) what the rules call."""
 
 import functools
+import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +37,8 @@ Results = Annotated[Path, typer.Option(help="Folder of results.")]
 ScaleName = Annotated[str, typer.Option(help="smoke (seconds), laptop (a minute) or cluster.")]
 
 PARAMS, DATA, RESULTS = ROOT / "params", Path("data"), Path("results")
+_HERE = tuple(Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
+"""The checkout's own folders, as seen from the working directory."""
 
 
 def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,28 +114,152 @@ def new(
 @app.command()
 @plain_errors
 def check(
-    studies: Annotated[list[str] | None, typer.Argument(help="Which studies; all that have a cube if none.")] = None,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies, or archives of `dlatlas export`; all studies if none.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Verifies each cube's files and computes its verdict again, from the cube alone.
+    """Verifies each cube's (or archive's) files and computes its verdict again, from the cube alone.
 
     Exits with 1 if a file is corrupted or a verdict differs from the one on disk.
     """
     from dlatlas.check import check_study
+    from dlatlas.crate import check_archive
 
-    names = [name.replace("-", "_") for name in studies or []]
+    names = [name if name.endswith(".zip") else name.replace("-", "_") for name in studies or []]
     names = names or sorted(path.parent.name for path in results.glob("*/verdict.json"))
     if not names:
         raise AtlasError(f"{results}: no verdicts yet; `snakemake --cores all` makes them")
     bad = 0
     for name in names:
         try:
-            typer.echo(check_study(name, results))
+            typer.echo(check_archive(Path(name)) if name.endswith(".zip") else check_study(name, results))
         except AtlasError as error:
             typer.echo(f"error: {error}", err=True)
             bad += 1
     if bad:
         raise typer.Exit(1)
+
+
+@app.command()
+@plain_errors
+def reproduce(
+    commit: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all that the commit's ledger lists if none.")
+    ] = None,
+    source: Annotated[
+        Literal["results", "data", "scratch"],
+        typer.Option("--from", help="What is pulled from the DVC remote: results and data, data only, or nothing."),
+    ] = "results",
+    env: Annotated[
+        Literal["lock", "current"] | None,
+        typer.Option(help="The commit's own lock file, or the current environment; current if the lock files agree."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="smoke, laptop or cluster; as in the commit's ledger if none.")
+    ] = None,
+    cores: Annotated[str, typer.Option(help="As Snakemake's.")] = "all",
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
+    results: Results = RESULTS,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the commit's checkout in the cache.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A record for machines on standard output.")] = False,
+) -> None:
+    """A commit's figures again, by its own code, compared with its ledger, its published results and the results here.
+
+    Exits with 0 if all are identical or within tolerance, with 1 if one differs or there is nothing to compare with.
+    """
+    from dlatlas.report import record, table
+    from dlatlas.reproduce import Request, reproduce
+    from dlatlas.store import write_json
+
+    begun = time.monotonic()
+
+    def tell(text: str) -> None:
+        typer.echo(f"{time.monotonic() - begun:6.1f} s  {text}", err=True)
+
+    request = Request(ROOT, commit, tuple(studies or ()), source, env, scale, cores, results, keep, remote)
+    report = reproduce(request, tell)
+    said = record(report)
+    write_json(results / "reproduced" / report.commit[:12] / "report.json", said)
+    if as_json:
+        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+    else:
+        table(report)
+    if report.outcome not in ("identical", "within tolerance"):
+        raise typer.Exit(1)
+
+
+@app.command()
+@plain_errors
+def publish(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all of them and the page if none.")
+    ] = None,
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
+    scale: ScaleName = "laptop",
+) -> None:
+    """Puts results into DVC, one pointer a study, and into results/ledger.json, and pushes them.
+
+    Computes nothing. Refuses uncommitted changes, results that are not up to date, and a verdict or figure whose cube
+    is not the one on disk. What is left to you is to commit the pointers and the ledger.
+    """
+    from dlatlas.publish import publish as enter
+
+    for line in enter(_plan(PARAMS, *_HERE, scale, ",".join(studies or [])), remote):
+        typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def pull(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Which studies; all, the page and the data if none.")
+    ] = None,
+    remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
+) -> None:
+    """Gets published results from the DVC remote and verifies every cube.
+
+    As `dvc pull`, but the host key of an SSH remote is checked, and a remote that does not verify digests is refused.
+    """
+    from dlatlas.publish import pull as get
+
+    for line in get(ROOT, studies or [], remote):
+        typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def whence(
+    file: Annotated[Path, typer.Argument(help="An SVG, PNG or HTML file, or the folder of a cube, wherever it is.")],
+) -> None:
+    """Where a figure, page or cube comes from: commit, study, digests, versions, and how to make it again.
+
+    Figures and pages say it themselves; a cube is looked up by its digest in the history of results/ledger.json.
+    Exits with 1 for a file that is not the atlas's, and for a cube whose bytes are not those that were written.
+    """
+    from dlatlas.whence import whence as told
+
+    for line in told(file, ROOT):
+        typer.echo(line)
+
+
+@app.command()
+@plain_errors
+def export(
+    study: StudyName,
+    to: Annotated[Path | None, typer.Option(help="The archive; STUDY-CUBE.zip here if not given.")] = None,
+    scale: ScaleName = "laptop",
+) -> None:
+    """Writes one published study as one self-contained ZIP archive (RO-Crate 1.1).
+
+    Params, the study's code, cube, verdict, figure, ledger entry and citation; `dlatlas check ARCHIVE` verifies it
+    anywhere. Equal results give equal bytes.
+    """
+    from dlatlas.crate import export as write
+
+    name = study.replace("-", "_")
+    typer.echo(f"wrote {write(_plan(PARAMS, *_HERE, scale, name), name, to)}")
 
 
 # For the rules.
@@ -193,7 +321,9 @@ def measure(
 @plain_errors
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
-    from dlatlas.cube import assemble, files_of, gather, write_cube
+    from dlatlas.cost import cost
+    from dlatlas.cube import assemble, gather, write_cube
+    from dlatlas.identity import digest
     from dlatlas.store import only_one
     from dlatlas.training.job import forget_leftovers
 
@@ -202,9 +332,11 @@ def cube(study: StudyName, params: Params, data: Data, results: Results, scale: 
     path = home / "cube.zarr"
     with only_one(path):
         pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
-        digest = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-        stamp = {"stage": "cube", "digest": digest, "files": files_of(path)}
-        plan.write_stamp(plan.stamp(study, "cube"), [path], stamp)
+        files = write_cube(assemble(plan.sweep(study), pieces, variables), path)
+        made_of = [str(source.relative_to(home)) for source in plan.cube_inputs(study)]
+        record = {"stage": "cube", "digest": digest(files), "made_of": made_of, "files": files}
+        record["cost"] = cost(plan.cube_inputs(study))
+        plan.write_stamp(plan.stamp(study, "cube"), [path], record)
     for folder in ("shards", "measures"):
         forget_leftovers(home / folder)
 
@@ -232,7 +364,7 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
     """Draws one study."""
     from dlatlas.check import verified_cube
     from dlatlas.plotting.draw import draw
-    from dlatlas.plotting.provenance import provenance
+    from dlatlas.provenance import figure_signature
     from dlatlas.store import read_json, setting_aside
 
     plan = _plan(params, data, results, scale, study)
@@ -240,8 +372,7 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
     with setting_aside(home / "cube.zarr"):
         opened, digest = verified_cube(home)
     record = read_json(home / "verdict.json")
-    digests = {"cube": digest, "params": plan.stage_digest(study, "cube")}
-    signature = provenance(study, scale, digests, ROOT)
+    signature = figure_signature(plan, study, opened, digest)
     made = draw(plan.sweep(study).study, opened, record, home, signature)
     plan.write_stamp(plan.stamp(study, "figure"), made, {"stage": "figure", "cube": digest})
 

@@ -105,7 +105,7 @@ class Requests:
         self._estimates: dict[str, dict[str, dict[str, float]]] = {}
 
     def of(self, rule: str) -> dict[str, Callable[..., int | str | None]]:
-        """``resources:`` of a rule: train, measure or cube."""
+        """``resources:`` of a rule: train, measure, cube or verdict."""
         site = self.site
         gpu = rule == "train" and bool(site.gpus or site.gres)
 
@@ -146,7 +146,7 @@ class Requests:
         return BASE_MB + ceil(1.5 * shard["megabytes"]) if shard else UNKNOWN_MB
 
     def _shard(self, rule: str, wildcards: Any) -> dict[str, float] | None:  # noqa: ANN401
-        if rule == "cube":
+        if rule in ("cube", "verdict"):
             return None
         name = wildcards.study
         if name not in self._estimates:

@@ -2,32 +2,45 @@
 
 Dimensions are the axes of the sweep, then ``step``, ``trace_step``, ``layer`` and whatever else the variables have.
 ``xr.open_zarr`` alone opens it.
+
+The size of a sweep does not matter: chunks are cut so that each file of the store is one range of runs, which is also
+one range of rows in every stack. So a file is filled from the results on disk and written once, whole, and nothing
+else is in memory.
 """
 
 import json
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity import canonical, digest, file_digest
-from dlatlas.store import read_json
+from dlatlas.store import StoredArray, open_arrays, read_json, setting_aside
 from dlatlas.study import Variable
 from dlatlas.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr
+    from dask.array import Array
 
 CHUNK_NUMBERS = 2**18
-"""About this many numbers a chunk (2 MiB of float64)."""
+"""About this many numbers a chunk, the least that is read (2 MiB of float64)."""
+FILE_CHUNKS = 8
+"""So many chunks a file, a Zarr shard, at most (16 MiB of float64)."""
+WRITERS = 2
+"""Files written at a time: one is filled while the other is compressed, by as many threads as there are cores."""
 
 ENGINE_VARIABLES = {
     "loss_trace": Variable("training loss before each traced step", "loss", "the engine", {"trace_step": None}),
@@ -40,50 +53,38 @@ ENGINE_VARIABLES = {
 
 @dataclass(frozen=True)
 class Piece:
-    """Results of one stack: where its runs lie in the sweep, and its arrays ``(run, ...)``."""
+    """Results of one stack.
+
+    Attributes:
+        index: where its runs lie in the sweep, ascending.
+        arrays: variable -> ``(run, ...)``, in memory or on disk.
+        coords: dimension -> the coordinates of the stack along it, where they are not 0, 1, 2, ...
+    """
 
     index: NDArray[np.int64]
-    arrays: Mapping[str, NDArray[np.generic]]
+    arrays: Mapping[str, NDArray[np.generic] | StoredArray]
     coords: Mapping[str, list[float]]
 
 
 def assemble(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable]) -> "xr.Dataset":
-    """A Dataset with one dimension an axis, NaN and ``status = missing`` where there is no result."""
+    """A lazy Dataset with one dimension an axis, NaN and ``status = missing`` where there is no result.
+
+    Its Dask blocks are the files of the store; each is filled when it is computed, from the pieces that it meets.
+
+    Raises:
+        InputError: a dimension of a variable that is also an axis.
+    """
     import xarray as xr
 
+    from dlatlas.training.job import MISSING
+
     dims = list(sweep.dims)
-    lengths = dict(zip(dims, sweep.shape))
-    extra: dict[str, list[float]] = {}
-    for piece in pieces:
-        for dim, values in piece.coords.items():
-            extra[dim] = sorted({*extra.get(dim, []), *values})
-        for name, variable in variables.items():
-            for dim, size in zip(variable.dims, piece.arrays[name].shape[1:]):
-                if dim in lengths:
-                    raise InputError(f"study {sweep.name}: variable {name}: {dim} is also an axis; rename one of them")
-                if dim not in piece.coords:
-                    given = variable.dims[dim]
-                    values = list(range(size)) if given is None else list(given)
-                    extra[dim] = values if len(values) > len(extra.get(dim, [])) else extra[dim]
+    extra = _own_coords(sweep, pieces, variables)
     data: dict[str, Any] = {}
     for name, variable in variables.items():
-        shape = tuple(len(extra[dim]) for dim in variable.dims)
-        first = pieces[0].arrays[name]
-        whole = not np.issubdtype(first.dtype, np.floating)
-        values = np.full((sweep.size, *shape), -1 if whole else np.nan, dtype=first.dtype)
-        for piece in pieces:
-            place: list[Any] = [piece.index]
-            array = piece.arrays[name]
-            for dim, size in zip(variable.dims, array.shape[1:]):
-                held = piece.coords.get(dim, extra[dim][:size])
-                place.append(np.searchsorted(extra[dim], held) if dim in piece.coords else np.arange(size))
-            values[np.ix_(*place)] = array
-        data[name] = (
-            [*dims, *variable.dims],
-            values.reshape(*sweep.shape, *shape),
-            {"units": variable.units, "long_name": variable.long_name, "source": variable.source},
-        )
-    data["status"] = (dims, _status(sweep, pieces), _status_attributes())
+        attributes = {"units": variable.units, "long_name": variable.long_name, "source": variable.source}
+        data[name] = ([*dims, *variable.dims], _lazy(sweep, pieces, name, variable, extra), attributes)
+    data["status"] = (dims, _lazy(sweep, pieces, "status", Variable("status"), extra, MISSING), _status_attributes())
     coords: dict[str, Any] = {}
     known = sweep.study.all_parameters()
     for dim, columns in sweep.dims.items():
@@ -98,13 +99,97 @@ def assemble(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable
     return xr.Dataset(data, coords, _attributes(sweep))
 
 
-def _status(sweep: Sweep, pieces: list[Piece]) -> NDArray[np.int8]:
-    from dlatlas.training.job import MISSING
-
-    status = np.full(sweep.size, MISSING, dtype=np.int8)
+def _own_coords(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable]) -> dict[str, list[float]]:
+    """The coordinates of the dimensions that are no axes: all that any piece has."""
+    extra: dict[str, list[float]] = {}
     for piece in pieces:
-        status[piece.index] = piece.arrays["status"]
-    return status.reshape(sweep.shape)
+        for dim, values in piece.coords.items():
+            if values != extra.get(dim):
+                extra[dim] = sorted({*extra.get(dim, []), *values})
+        for name, variable in variables.items():
+            for dim, size in zip(variable.dims, piece.arrays[name].shape[1:]):
+                if dim in sweep.dims:
+                    raise InputError(f"study {sweep.name}: variable {name}: {dim} is also an axis; rename one of them")
+                if dim not in piece.coords and size > len(extra.get(dim, [])):
+                    given = variable.dims[dim]
+                    extra[dim] = list(range(size)) if given is None else list(given)
+    return extra
+
+
+Place = slice | NDArray[np.int64]
+"""Positions along one dimension."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One variable of one piece, and where its numbers lie: the runs, then each further dimension."""
+
+    index: NDArray[np.int64]
+    array: NDArray[np.generic] | StoredArray
+    places: tuple[Place, ...]
+
+
+def _lazy(
+    sweep: Sweep,
+    pieces: list[Piece],
+    name: str,
+    variable: Variable,
+    extra: Mapping[str, list[float]],
+    missing: int | None = None,
+) -> "Array":
+    """One variable over the whole sweep, a block for each file, filled when it is computed."""
+    import dask.array as da
+
+    parts = []
+    for piece in pieces:
+        array, places = piece.arrays[name], []
+        for dim, size in zip(variable.dims, array.shape[1:]):
+            held = piece.coords.get(dim)
+            whole = held is None or held == extra[dim]
+            places.append(slice(size) if whole else _place(np.searchsorted(extra[dim], held)))
+        parts.append(_Part(piece.index, array, tuple(places)))
+    dtype = np.result_type(*{part.array.dtype for part in parts})
+    if missing is None:
+        missing = np.nan if np.issubdtype(dtype, np.floating) else -1
+    shape = (*sweep.shape, *(len(extra[dim]) for dim in variable.dims))
+    return da.map_blocks(
+        partial(_block, parts, sweep.shape, shape[len(sweep.shape) :], np.array(missing, dtype)),
+        chunks=da.core.normalize_chunks(_grid(shape)[1] or shape, shape),
+        dtype=dtype,
+        meta=np.empty((0,) * len(shape), dtype),
+        name=f"{name}-{uuid4().hex}",  # else Dask hashes all parts for one
+    )
+
+
+def _block(
+    parts: list[_Part],
+    axes: tuple[int, ...],
+    own: tuple[int, ...],
+    missing: NDArray[np.generic],
+    block_info: Mapping[Any, Any],
+) -> NDArray[np.generic]:
+    """The numbers of one block: a range of runs, or a part of one run that is larger than a file."""
+    where = block_info[None]["array-location"]
+    runs, rest = where[: len(axes)], where[len(axes) :]
+    begin = int(np.ravel_multi_index([start for start, _ in runs], axes)) if axes else 0
+    count = prod(stop - start for start, stop in runs)
+    values = np.full((count, *own), missing)
+    for part in parts:
+        low, high = np.searchsorted(part.index, (begin, begin + count))
+        if low < high:
+            place = (_place(part.index[low:high] - begin), *part.places)
+            if sum(not isinstance(positions, slice) for positions in place) > 1:
+                place = np.ix_(*(np.arange(n)[positions] for n, positions in zip(values.shape, place)))
+            values[place] = part.array[low:high]
+    values = values[:, *(slice(*bounds) for bounds in rest)]
+    return values.reshape([stop - start for start, stop in where])
+
+
+def _place(positions: NDArray[np.int64]) -> Place:
+    """Positions as a slice where they are evenly spaced, which is faster."""
+    step = int(positions[1] - positions[0]) if len(positions) > 1 else 1
+    even = step > 0 and np.all(np.diff(positions) == step)
+    return slice(int(positions[0]), int(positions[-1]) + 1, step) if even else positions
 
 
 def _status_attributes() -> dict[str, Any]:
@@ -126,49 +211,61 @@ def _attributes(sweep: Sweep) -> dict[str, Any]:
         "scale": sweep.scale,
         "fixed": canonical(sweep.fixed),
         "runs": sweep.size,
-        "shards": " ".join(shard.digest for shard in sweep.shards),
         "versions": canonical({name: version(name) for name in ("numpy", "scipy", "torch", "xarray", "zarr")}),
         "licence": "CC-BY-4.0",
     }
 
 
 def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[list[Piece], dict[str, Variable]]:
-    """The results of all shards of a study, and what their variables mean.
+    """The results of all shards of a study, verified and left on disk, and what their variables mean.
 
     Args:
         sweep: the sweep.
         results: ``results/<study>``.
         measured: shard digest -> manifest of its measures (kind train).
+
+    Raises:
+        InputError: a missing or corrupted file, named; a corrupted pair is set aside.
     """
-    from dlatlas.training.job import read_shard, with_late
+    from dlatlas.training.job import with_late
 
-    pieces, variables = [], dict(sweep.study.variables)
-    for shard in sweep.shards:
-        stacks = read_shard(results / "shards" / f"{shard.digest}.json")
-        if sweep.study.kind != "train":
-            pieces += [Piece(plan.index, arrays, {}) for plan, (_, arrays) in zip(shard.stacks, stacks)]
-            continue
-        numbers = read_shard(measured[shard.digest])
-        for plan, (_, trained), (_, values) in zip(shard.stacks, stacks, numbers):
-            kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status")}
-            kept |= {
-                name[6:]: value for name, value in with_late(trained, sweep.study).items() if name.startswith("hyper/")
-            }
-            pieces.append(Piece(plan.index, {**kept, **values}, _step_coords(sweep, plan.shared)))
-    if sweep.study.kind == "train":
-        described = read_json(measured[sweep.shards[0].digest])["variables"]
-        variables = _train_variables(sweep, pieces, described)
-    return pieces, variables
+    with ThreadPoolExecutor() as pool:
+        paths = (results / "shards" / f"{shard.digest}.json" for shard in sweep.shards)
+        stacks = [stack for stacks in pool.map(_stored_stacks, paths) for stack in stacks]
+        paths = (measured[shard.digest] for shard in sweep.shards if measured)
+        numbers = [stack for stacks in pool.map(_stored_stacks, paths) for stack in stacks]
+    plans = [plan for shard in sweep.shards for plan in shard.stacks]
+    if sweep.study.kind != "train":
+        return [Piece(plan.index, arrays, {}) for plan, arrays in zip(plans, stacks)], dict(sweep.study.variables)
+    pieces, seen = [], {}
+    for plan, trained, values in zip(plans, stacks, numbers):
+        kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status")}
+        trained = with_late(trained, sweep.study)
+        kept |= {name[6:]: value for name, value in trained.items() if name.startswith("hyper/")}
+        steps = tuple(int({**sweep.fixed, **plan.shared}[name]) for name in ("steps", "checkpoints", "trace_every"))
+        if steps not in seen:
+            seen[steps] = _step_coords(*steps)
+        pieces.append(Piece(plan.index, {**kept, **values}, seen[steps]))
+    described = read_json(measured[sweep.shards[0].digest])["variables"]
+    return pieces, _train_variables(sweep, pieces, described)
 
 
-def _step_coords(sweep: Sweep, shared: Mapping[str, Any]) -> dict[str, list[float]]:
+def _stored_stacks(path: Path) -> list[dict[str, StoredArray]]:
+    """The arrays of each stack of a finished shard or of its measures, by its manifest."""
+    with setting_aside(path, path.with_suffix(".safetensors")):
+        manifest = read_json(path)
+        opened = open_arrays(path.with_suffix(".safetensors"), manifest["sha256"])
+    stacks: list[dict[str, StoredArray]] = [{} for _ in manifest["stacks"]]
+    for name, array in opened.items():
+        number, _, variable = name.partition("/")
+        stacks[int(number)][variable] = array
+    return stacks
+
+
+def _step_coords(steps: int, checkpoints: int, trace_every: int) -> dict[str, list[float]]:
     from dlatlas.training.steps import checkpoint_steps
 
-    values = {**sweep.fixed, **shared}
-    return {
-        "step": checkpoint_steps(int(values["steps"]), int(values["checkpoints"])),
-        "trace_step": list(range(0, int(values["steps"]), int(values["trace_every"]))),
-    }
+    return {"step": checkpoint_steps(steps, checkpoints), "trace_step": list(range(0, steps, trace_every))}
 
 
 def _train_variables(sweep: Sweep, pieces: list[Piece], described: Mapping[str, Any]) -> dict[str, Variable]:
@@ -176,44 +273,62 @@ def _train_variables(sweep: Sweep, pieces: list[Piece], described: Mapping[str, 
     known = sweep.study.all_parameters()
     swept = {name for columns in sweep.dims.values() for name in columns}
     for name in sorted({name for piece in pieces for name in piece.arrays} & set(known) - swept):
-        values = np.concatenate([piece.arrays[name] for piece in pieces])
+        values = np.concatenate([np.unique(piece.arrays[name][:]) for piece in pieces])
         if len(np.unique(values)) > 1:  # set run by run by the study's setup
             variables[name] = Variable(f"{known[name].meaning}, as set for the run", "1", "the study's setup")
     return variables
 
 
-def write_cube(cube: "xr.Dataset", path: Path) -> str:
-    """Writes a cube as Zarr 3, aside and then by a rename, and returns its digest.
+def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
+    """Writes a cube as Zarr 3, file by file, aside and then by a rename, and returns its files' digests.
 
     Raises:
         AtlasError: no permission or no space; an older cube is then still there.
     """
+    import dask
+
     aside = path.with_name(f".{path.name}.new")
     old = path.with_name(f".{path.name}.old")
-    encoding = {name: {"chunks": _chunks(array.shape)} for name, array in cube.data_vars.items() if array.ndim}
+    encoding = {}
+    for name, array in cube.data_vars.items():
+        if array.ndim:
+            chunks, shards = _grid(array.shape)
+            encoding[name] = {"chunks": chunks} | ({"shards": shards} if shards else {})
     try:
         for leftover in (aside, old):
             shutil.rmtree(leftover, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with quiet_zarr():
+        with quiet_zarr(), dask.config.set(scheduler="threads", num_workers=WRITERS):
             cube.to_zarr(aside, mode="w", zarr_format=3, consolidated=True, encoding=encoding)
+        files = files_of(aside)
         if path.exists():
             path.rename(old)
         aside.rename(path)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise AtlasError(f"{path}: cannot be written: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise AtlasError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
     shutil.rmtree(old, ignore_errors=True)
-    return cube_digest(path)
+    return files
 
 
-def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Whole trailing dimensions first, so that one run's numbers lie together."""
-    chunks, room = [], CHUNK_NUMBERS
-    for size in reversed(shape):
-        chunks.append(max(1, min(size, room)))
-        room //= chunks[-1]
-    return tuple(reversed(chunks))
+def _grid(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Shapes of a chunk and of a file of several chunks; the latter is None where one chunk is all.
+
+    Whole trailing dimensions first, then a part of one, so that both are ranges in C order: one run's numbers lie
+    together, and a file is a range of runs.
+    """
+    chunks: list[int] = []
+    files: list[int] = []
+    numbers, room = CHUNK_NUMBERS, FILE_CHUNKS
+    for size in (max(1, size) for size in reversed(shape)):
+        chunk = ceil(size / ceil(size / numbers))
+        count = min(ceil(size / chunk), room)
+        numbers, room = numbers // chunk, room // count
+        chunks.append(chunk)
+        files.append(chunk * count)
+    return tuple(reversed(chunks)), None if prod(chunks) >= prod(shape) else tuple(reversed(files))
 
 
 @contextmanager
@@ -228,7 +343,8 @@ def quiet_zarr() -> Iterator[None]:
 def files_of(path: Path) -> dict[str, str]:
     """SHA-256 of every file of a store, by its name in it."""
     names = sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp")
-    return {str(name.relative_to(path)): file_digest(name) for name in names}
+    with ThreadPoolExecutor() as pool:
+        return {str(name.relative_to(path)): found for name, found in zip(names, pool.map(file_digest, names))}
 
 
 def cube_digest(path: Path) -> str:

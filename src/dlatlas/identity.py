@@ -64,28 +64,49 @@ def code_digest(roots: Iterable[str]) -> str:
     Raises:
         InputError: a root that does not exist.
     """
+    return digest(closure(roots))
+
+
+def closure(roots: Iterable[str], source: Path | None = None) -> dict[str, str]:
+    """Every definition that the roots depend on, as a root, and the digest of its own text.
+
+    Args:
+        roots: as in `code_digest`.
+        source: the package's folder in another checkout; this one's if None.
+
+    Raises:
+        InputError: a root that does not exist.
+    """
     seen: dict[str, str] = {}
     for root in sorted(set(roots)):
-        _collect(root, seen)
-    return digest(seen)
+        _collect(root, source or SOURCE, seen)
+    return seen
 
 
-def _collect(root: str, seen: dict[str, str]) -> None:
+def definitions(module: str, source: Path) -> list[str]:
+    """The top-level definitions of a module, as roots.
+
+    Raises:
+        InputError: no such module.
+    """
+    return [f"{module}:{name}" for name in _module(module, source).definitions]
+
+
+def _collect(root: str, source: Path, seen: dict[str, str]) -> None:
     if root in seen:
         return
     module, _, symbol = root.partition(":")
-    source = _module(module)
-    text, references = source.part(symbol)
+    text, references = _module(module, source).part(symbol)
     seen[root] = text
     for reference in references:
-        _collect(reference, seen)
+        _collect(reference, source, seen)
 
 
 class _Source:
     """One parsed module: its top-level definitions, and what each of them refers to."""
 
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = name
+    def __init__(self, name: str, path: Path, source: Path) -> None:
+        self.name, self.source = name, source
         tree = ast.parse(path.read_text(encoding="utf-8"))
         self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         self.definitions: dict[str, list[ast.stmt]] = {}
@@ -140,16 +161,16 @@ class _Source:
                     names.add(f"{child.value.id}.{child.attr}")
                 elif isinstance(child, ast.Name):
                     names.add(child.id)
-        found: set[str] = set(filter(None, map(_resolve, local.values())))
+        found: set[str] = {whole for dotted in local.values() if (whole := _resolve(dotted, self.source))}
         for name in names:
             head, _, attribute = name.partition(".")
             if head in local:
                 continue
             if head in self.imports:
                 target = self.imports[head]
-                whole = _resolve(target)
+                whole = _resolve(target, self.source)
                 if whole and ":" not in whole:  # a module: only what is used of it
-                    whole = _resolve(f"{target}.{attribute}") if attribute else None
+                    whole = _resolve(f"{target}.{attribute}", self.source) if attribute else None
                 if whole:
                     found.add(whole)
             elif head in self.definitions:
@@ -158,35 +179,35 @@ class _Source:
 
 
 @cache
-def _module(name: str) -> _Source:
-    path = _path(name)
+def _module(name: str, source: Path) -> _Source:
+    path = _path(name, source)
     if path is None:
         raise InputError(f"{name}: no such module")
-    return _Source(name, path)
+    return _Source(name, path, source)
 
 
 @cache
-def _path(name: str) -> Path | None:
+def _path(name: str, source: Path) -> Path | None:
     head, *rest = name.split(".")
     if head != PACKAGE:
         return None
-    base = SOURCE.joinpath(*rest)
+    base = source.joinpath(*rest)
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return path
     return None
 
 
-def _resolve(dotted: str) -> str | None:
+def _resolve(dotted: str, source: Path) -> str | None:
     """``dlatlas.models.mlp.MLP`` -> ``dlatlas.models.mlp:MLP``; None outside the package and for registries."""
     if dotted.split(".")[0] != PACKAGE:
         return None
-    if _path(dotted):
+    if _path(dotted, source):
         return None if dotted in REGISTRIES else dotted
     module, _, symbol = dotted.rpartition(".")
-    if module in REGISTRIES or not _path(module):
+    if module in REGISTRIES or not _path(module, source):
         return None
-    return f"{module}:{symbol}" if symbol in _module(module).definitions else None
+    return f"{module}:{symbol}" if symbol in _module(module, source).definitions else None
 
 
 def _defined(statement: ast.stmt) -> list[str]:

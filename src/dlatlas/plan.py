@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlatlas import registry
+from dlatlas.data.prepare import digest as data_digest
 from dlatlas.errors import InputError, unknown
 from dlatlas.identity import SOURCE, code_digest, digest, file_digest
 from dlatlas.params import SCALES
@@ -92,6 +93,8 @@ class Plan:
             raise InputError(f"{settings.params}: no params file; `dlatlas new NAME` writes one")
         for name in set(self.names) - set(study_names()):
             raise InputError(f"params/{name}.yaml: there is no src/dlatlas/studies/{name}.py")
+        self.complete = set(self.names) == set(found)
+        """Whether these are all studies that have a params file."""
         self._sweeps: dict[str, Sweep] = {}
 
     def sweep(self, name: str) -> Sweep:
@@ -114,9 +117,14 @@ class Plan:
 
     def needs_data(self, name: str) -> bool:
         """Whether a study reads prepared files."""
+        return bool(self.data(name))
+
+    def data(self, name: str) -> dict[str, str]:
+        """The prepared data sets that a study reads, and their digests."""
         sweep = self.sweep(name)
-        values = [sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))]
-        return any(value in registry.FILE_DATASETS for value in values)
+        values = {sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))}
+        used = sorted(value for value in values if value in registry.FILE_DATASETS)
+        return {value: data_digest(self.settings.pointer, value) for value in used}
 
     def shard(self, name: str, wanted: str) -> Shard:
         """The shard of that digest.
@@ -138,13 +146,16 @@ class Plan:
         sweep = self.sweep(name)
         if sweep.study.kind != "train":
             return {}
-        own = [f"{module(name)}:STUDY(measure)", f"{module(name)}:STUDY(variables)"]
-        named = [f"dlatlas.measures.registry:MEASURES[{measure}]" for measure in sweep.measures]
-        code = code_digest(["dlatlas.measures.job:measure_stack", *own, *named])
+        code = self._measure_code(name)
         return {
             shard.digest: self.home(name) / "measures" / f"{digest([shard.digest, list(sweep.measures), code])}.json"
             for shard in sweep.shards
         }
+
+    def _measure_code(self, name: str) -> str:
+        own = [f"{module(name)}:STUDY(measure)", f"{module(name)}:STUDY(variables)"]
+        named = [f"dlatlas.measures.registry:MEASURES[{measure}]" for measure in self.sweep(name).measures]
+        return code_digest(["dlatlas.measures.job:measure_stack", *own, *named])
 
     def shard_of(self, name: str, measured: str) -> str:
         """The shard that a manifest of measures belongs to."""
@@ -155,18 +166,34 @@ class Plan:
 
     def stage_digest(self, name: str, stage: str) -> str:
         """The digest of one stage of a study: all that it depends on."""
-        sweep, home = self.sweep(name), module(name)
+        sweep, code = self.sweep(name), self._stage_code(name, stage)
         if stage == "cube":
             parts = [path.stem for path in self.measured(name).values()]
             shards = [shard.digest for shard in sweep.shards]
-            code = code_digest(["dlatlas.cube:assemble", "dlatlas.cube:write_cube", f"{home}:STUDY(variables)"])
             return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
-        if stage == "verdict":
-            parts = ("title", "claims", "theory")
-            code = code_digest(["dlatlas.verdict:judge_study", *(f"{home}:STUDY({part})" for part in parts)])
-            return digest([self.stage_digest(name, "cube"), code])
-        code = code_digest(["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"])
-        return digest([self.stage_digest(name, "verdict"), code])
+        return digest([self.stage_digest(name, "cube" if stage == "verdict" else "verdict"), code])
+
+    def _stage_code(self, name: str, stage: str) -> str:
+        home = module(name)
+        roots = {
+            "cube": [
+                *(f"dlatlas.cube:{part}" for part in ("gather", "assemble", "write_cube")),
+                f"{home}:STUDY(variables)",
+            ],
+            "verdict": [
+                "dlatlas.verdict:judge_study",
+                *(f"{home}:STUDY({part})" for part in ("title", "claims", "theory")),
+            ],
+            "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+        }
+        return code_digest(roots[stage])
+
+    def codes(self, name: str) -> dict[str, str]:
+        """Digest of the code of each stage of a study, without what it is run on; ``run`` trains, solves or samples."""
+        sweep = self.sweep(name)
+        recipes = sorted({sweep._code(stack.shared) for shard in sweep.shards for stack in shard.stacks})
+        measure = {"measure": self._measure_code(name)} if sweep.study.kind == "train" else {}
+        return {"run": digest(recipes), **measure, **{stage: self._stage_code(name, stage) for stage in STAGES}}
 
     def stamp(self, name: str, stage: str) -> Path:
         """Says that a stage of a study is done; its name is its digest."""
@@ -181,7 +208,8 @@ class Plan:
     def atlas_stamp(self) -> Path:
         """Says that the page is up to date with every study."""
         figures = [self.stage_digest(name, "figure") for name in self.names]
-        files = sorted((SOURCE / "atlas").rglob("*.*")) + [SOURCE / "studies" / f"{name}.py" for name in self.names]
+        files = [*sorted((SOURCE / "atlas").rglob("*.*")), SOURCE / "cite.py"]
+        files += [SOURCE / "studies" / f"{name}.py" for name in self.names]
         looks = [file_digest(path) for path in files if path.suffix != ".pyc"]
         return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
 

@@ -18,7 +18,7 @@ LOOKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": 
 
 def table(plan: Plan, console: Console | None = None) -> None:
     """Prints every study: kind, runs and jobs planned, verdict if there is one, headline."""
-    console = console or _console()
+    console = console or wide_console()
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for name, justify in (("study", "left"), ("kind", "left"), ("runs", "right"), ("jobs", "right")):
         rows.add_column(name, justify=justify, no_wrap=True)
@@ -34,7 +34,7 @@ def table(plan: Plan, console: Console | None = None) -> None:
 
 def card(plan: Plan, name: str, console: Console | None = None) -> None:
     """Prints one study: statement, claims with what is expected and what was found, the sweep, the files."""
-    console = console or _console()
+    console = console or wide_console()
     sweep, record = plan.sweep(name), _record(plan, name)
     study = sweep.study
     console.print(f"[bold]{escape(study.title)}[/bold]   {_verdict(record)}")
@@ -61,7 +61,8 @@ def card(plan: Plan, name: str, console: Console | None = None) -> None:
     console.print(f"\nparams/{name}.yaml, src/dlatlas/studies/{name}.py, {_near(plan.home(name))}/", style="dim")
 
 
-def _console() -> Console:
+def wide_console() -> Console:
+    """Standard output; at least 120 columns where it is not a terminal."""
     width = None if sys.stdout.isatty() else max(shutil.get_terminal_size().columns, 120)
     return Console(width=width, highlight=False, soft_wrap=False)
 

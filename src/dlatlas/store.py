@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +66,20 @@ def only_one(path: Path) -> Iterator[None]:
         with lock.open("w") as file:
             with suppress(OSError):  # a file system without locks: names of their own keep two writers apart
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            if not _is_file_at(lock, file.fileno()):
                 continue  # its last holder has removed it
             try:
                 yield
             finally:
                 lock.unlink(missing_ok=True)
             return
+
+
+def _is_file_at(path: Path, number: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -136,6 +145,50 @@ def read_arrays(path: Path, sha256: str | None = None) -> dict[str, NDArray[np.g
         raise CorruptedError(f"{path}: no such file") from None
     except SafetensorError as error:
         raise CorruptedError(f"{path}: not a whole safetensors file ({error})") from None
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One array of a file, on disk until rows of it are asked for."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+
+    def __getitem__(self, rows: slice) -> NDArray[np.generic]:
+        """Consecutive rows."""
+        start, stop, _ = rows.indices(self.shape[0])
+        number, row = max(0, stop - start), prod(self.shape[1:])
+        offset = self.offset + start * row * self.dtype.itemsize
+        # A plain read, not a map: pages of mapped files would count as this process's memory.
+        values = np.fromfile(self.path, self.dtype, number * row, offset=offset)
+        return values.reshape(number, *self.shape[1:])
+
+
+def open_arrays(path: Path, sha256: str) -> dict[str, StoredArray]:
+    """The named arrays of a file whose digest was just checked, unread.
+
+    Raises:
+        CorruptedError: missing, truncated, or of another digest.
+    """
+    check_digest(path, sha256)
+    # https://huggingface.co/docs/safetensors: length of the header, header as JSON, then the arrays in C order.
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {
+        name: StoredArray(path, 8 + size + entry["data_offsets"][0], _dtype(entry["dtype"]), tuple(entry["shape"]))
+        for name, entry in header.items()
+    }
+
+
+def _dtype(word: str) -> np.dtype[np.generic]:
+    """``F64`` -> ``float64``, as safetensors names them."""
+    if word == "BOOL":
+        return np.dtype(bool)
+    return np.dtype(f"<{word[0].lower()}{int(word[1:]) // 8}")
 
 
 def check_digest(path: Path, sha256: str) -> None:

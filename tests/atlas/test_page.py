@@ -10,6 +10,7 @@ from dlatlas.atlas.bar import bar
 from dlatlas.atlas.numbers import duration, number, size, whole
 from dlatlas.atlas.page import build_page
 from dlatlas.errors import InputError
+from dlatlas.provenance import read_signature
 
 
 class Links(HTMLParser):
@@ -53,6 +54,26 @@ def test_every_study_and_claim_is_there(plan):
         assert "0123456789abcdef0123" in page
         assert "with uncommitted changes" in page
         assert page.count('<section class="one">') == len(plan.sweep(name).study.claims)
+
+
+def test_every_page_and_picture_is_signed(plan):
+    for page in build_page(plan):
+        if page.suffix in (".html", ".svg", ".png"):
+            signature = read_signature(page)
+            assert signature["again"].startswith("snakemake")
+            if page.stem != "index":
+                assert signature["cube"] == "0123456789abcdef0123"
+    assert read_signature(plan.page)["cubes"] == dict.fromkeys(plan.names, "0123456789abcdef0123")
+
+
+def test_a_page_says_how_to_cite_it_and_its_papers(plan):
+    build_page(plan)
+    for name in plan.names:
+        said = (plan.page.parent / f"{name}.html").read_text().split("Cite this")[1]
+        assert f"@misc{{dlatlas_{name}," in said
+        assert "commit c0ffee with uncommitted changes, cube 0123456789abcdef0123" in said
+        for paper in plan.sweep(name).study.papers:
+            assert f"@misc{{{paper.key}," in said
 
 
 def test_equal_results_give_equal_pages(plan):

@@ -106,7 +106,7 @@ STABLE = {
 }  # fmt: skip
 """Step sizes well inside each rule's stable range on these problems: beyond it rounding errors grow without bound."""
 
-VOTES = {"workers": 3, "batch": 4, "aggregator": "vote", "attack": "random_sign", "adversaries": 1, "scale": 1.0}
+VOTES = {"workers": 3, "batch": 2, "aggregator": "vote", "attack": "random_sign", "adversaries": 1, "scale": 1.0}
 
 COMPANIES = [(model, rule) for rule in registry.OPTIMIZERS for model in MODELS
              if (model == "linear_predictor") == (rule == "unit_speed_flow")]  # fmt: skip

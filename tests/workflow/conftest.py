@@ -98,3 +98,62 @@ def repo(finished, tmp_path) -> Repo:
     copy = finished.copy(tmp_path / "repo")
     shutil.rmtree(copy.path / ".snakemake")
     return copy
+
+
+class Committed(Repo):
+    """A checkout that is a git repository, with DVC set up."""
+
+    def git(self, *words: str) -> str:
+        who = ("-c", "user.name=A. Uthor", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", *who, *words], cwd=self.path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(self, message: str) -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def dvc(self, *words: str) -> subprocess.CompletedProcess:
+        return self.python("-m", "dlatlas.remote", *words)
+
+    def dlatlas(self, *words: str) -> subprocess.CompletedProcess:
+        return self.python("-m", "dlatlas", *words)
+
+    def clone(self, to: Path) -> "Committed":
+        self.git("clone", "--quiet", str(self.path), str(to))
+        return Committed(to)
+
+    def copy(self, to: Path) -> "Committed":
+        return Committed(super().copy(to).path)
+
+
+@pytest.fixture(scope="session")
+def committed(finished, tmp_path_factory) -> Committed:
+    """The finished checkout as a git repository whose figures were drawn from its only commit."""
+    repo = Committed(finished.copy(tmp_path_factory.mktemp("committed") / "repo").path)
+    for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+        (repo.path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, repo.path / name)
+    (repo.path / "results" / ".gitkeep").touch()
+    repo.git("init", "--quiet", "--initial-branch=main")
+    repo.commit("Everything")
+    for name in ("edge/figure.svg", "edge/figure.png", "atlas/index.html"):
+        (repo.path / "results" / name).unlink()
+    done = repo.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return repo
+
+
+@pytest.fixture(scope="session")
+def published(committed, tmp_path_factory) -> Committed:
+    """The committed checkout, published to a local folder and committed again; not to be changed."""
+    home = tmp_path_factory.mktemp("published")
+    repo = committed.copy(home / "repo")
+    for words in (["add", "-d", "store", str(home / "store")], ["modify", "store", "verify", "true"]):
+        assert repo.dvc("remote", *words).returncode == 0
+    repo.commit("Add a remote")
+    done = repo.dlatlas("publish", "--scale", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    repo.commit("Publish")
+    return repo

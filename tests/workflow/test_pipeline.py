@@ -51,6 +51,14 @@ def test_touching_every_file_does_nothing(repo):
     assert repo.jobs() == {}
 
 
+def test_logs_and_benchmarks_are_not_missed(repo):
+    costs = list((repo.path / "logs" / "edge").glob("*.tsv"))
+    assert {path.stem.partition("-")[0] for path in costs} == {"train", "measure", "cube", "verdict", "figure"}
+    assert all(path.read_text().startswith("s\t") for path in costs)
+    shutil.rmtree(repo.path / "logs")
+    assert repo.jobs() == {}
+
+
 def test_comments_and_docstrings_do_nothing(repo):
     repo.edit("src/dlatlas/training/ensemble.py", "# The numerics.", "# The numbers.")
     repo.edit("src/dlatlas/measures/registry.py", "The loss on the training data", "The training loss")
@@ -83,6 +91,19 @@ def test_an_edited_update_rule_trains_again(repo):
     assert repo.jobs() == {"train": 1, "measure": 1, **AFTER}
 
 
+def test_training_again_to_the_same_numbers_gives_the_same_cube(repo):
+    def stamp():
+        return json.loads(next((repo.path / "results" / "edge" / "stamps").glob("cube-*.json")).read_text())
+
+    before = stamp()
+    assert all((repo.path / "results" / "edge" / name).is_file() for name in before["made_of"])
+    repo.edit("src/dlatlas/optimizers/sgd.py", 'value - hyper["lr"]', 'value - 1.0 * hyper["lr"]')
+    done = repo.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stamp()["digest"] == before["digest"]
+    assert not set(stamp()["made_of"]) & set(before["made_of"])
+
+
 def test_an_edited_model_that_is_not_used_does_nothing(repo):
     repo.edit("src/dlatlas/optimizers/adam.py", "(1 - beta1) * g", "(1 - beta1) * g * 1.0")
     assert repo.jobs() == {}
@@ -108,20 +129,18 @@ def test_extending_an_axis_trains_only_the_new_runs(repo):
     assert sorted((m["computed"], m["reused"]) for m in manifests) == [(14, 42), (42, 0)]
 
 
-def test_a_corrupted_shard_is_named_and_retrained_once_deleted(repo):
-    home = repo.path / "results" / "edge"
-    shard = next((home / "shards").glob("*.safetensors"))
-    content = bytearray(shard.read_bytes())
-    content[-1] ^= 1
-    shard.write_bytes(content)
-    shutil.rmtree(home / "stamps")
-    shutil.rmtree(home / "measures")
-    done = repo.snakemake()
-    assert done.returncode != 0
-    assert f"{shard.name}: corrupted" in done.stdout + done.stderr
-    shard.unlink()
-    shard.with_suffix(".json").unlink()
+def test_taking_a_value_away_trains_nothing(repo):
+    repo.edit("params/edge.yaml", "seed: {range: 3}", "seed: {range: 2}")
     assert repo.jobs() == {"train": 1, "measure": 1, **AFTER}
+    done = repo.snakemake("--until", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifests = [json.loads(p.read_text()) for p in (repo.path / "results" / "edge" / "shards").glob("*.json")]
+    assert sorted((m["computed"], m["reused"]) for m in manifests) == [(0, 28), (42, 0)]
+
+
+def test_params_that_say_the_same_in_other_words_do_nothing(repo):
+    repo.edit("params/edge.yaml", "n_train: 100", "momentum: 0.9   # its default\n  n_train: 100.0")
+    assert repo.jobs() == {}
 
 
 def test_check_computes_the_verdict_again_from_the_cube_alone(repo):

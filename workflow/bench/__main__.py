@@ -16,8 +16,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
 
+import cubes
 import torch
-from ours import engine, pipeline
+from ours import engine, pipeline, split_against_padded
 from peers import jax_scan, lightning_loop, torch_loop
 from processes import ray_trials, snakemake_jobs
 from workloads import SMALL, WIDE, WORKLOADS, Workload, examples, peak
@@ -32,6 +33,7 @@ LIGHTNING, LOOP = "a loop of plain Lightning fits, starts included", "a plain Py
 JAX, JAX_WHOLE = "JAX vmap + scan, steady", "JAX vmap + scan, with compilation"
 PEAK, LONG = "batched matrix product peak", ", long stacks"
 RATE = "run-steps a second"
+PADDED = "one stack padded to the widest"
 
 GOALS: dict[tuple[str, str], float] = {
     (SMALL.name, JOBS): 100.0,
@@ -131,6 +133,9 @@ def main() -> None:
     data = ROOT / "data"
     prepare(data, ROOT / "data.dvc")
     rows = [each for work in WORKLOADS for each in compare(work, data)] + compare_processes(SMALL, data)
+    ragged = [split_against_padded(data) for _ in range(ROUNDS)]
+    rows += cubes.rows()
+    rows.append(row("MLPs of 8 widths from 8 to 64, 32 of each, one stack a width", PADDED, ragged))
     record = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "versions": versions(),

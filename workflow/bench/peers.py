@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from timing import seconds
 from torch import nn
-from workloads import LR, Workload, order, seconds
+from workloads import LR, Workload, order
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from workloads import Workload, examples, seconds
+from timing import seconds
+from workloads import Workload, examples
 
 FEW, MANY = 4, 16
 HERE = Path(__file__).parent

@@ -1,13 +1,12 @@
 """What every row of the benchmark trains: the same networks on the same digits with plain gradient descent, float32."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from timing import seconds
 from torch import nn
 
 from dlatlas.data.digits import digits
@@ -72,13 +71,6 @@ def order(work: Workload, steps: int) -> np.ndarray:
     epochs = -(-steps // per_epoch)
     drawn = draws.permuted(np.tile(np.arange(EXAMPLES), (work.runs, epochs, 1)), axis=-1)
     return drawn[..., : per_epoch * work.batch].reshape(work.runs, -1, work.batch)[:, :steps]
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    begun = time.perf_counter()
-    function()
-    return time.perf_counter() - begun
 
 
 def peak(work: Workload) -> float:

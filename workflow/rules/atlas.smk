@@ -6,6 +6,8 @@ rule atlas:
         PLAN.atlas_stamp,
     log:
         "logs/atlas.log",
+    benchmark:
+        "logs/atlas.tsv"
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

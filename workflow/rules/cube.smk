@@ -6,6 +6,8 @@ rule cube:
         f"{RESULTS}/{{study}}/stamps/cube-{{digest}}.json",
     log:
         "logs/{study}/cube-{digest}.log",
+    benchmark:
+        "logs/{study}/cube-{digest}.tsv"
     resources:
         **REQUESTS.of("cube"),
     params:

@@ -6,6 +6,10 @@ rule verdict:
         f"{RESULTS}/{{study}}/stamps/verdict-{{digest}}.json",
     log:
         "logs/{study}/verdict-{digest}.log",
+    benchmark:
+        "logs/{study}/verdict-{digest}.tsv"
+    resources:
+        **REQUESTS.of("verdict"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,
@@ -21,6 +25,8 @@ rule figure:
         f"{RESULTS}/{{study}}/stamps/figure-{{digest}}.json",
     log:
         "logs/{study}/figure-{digest}.log",
+    benchmark:
+        "logs/{study}/figure-{digest}.tsv"
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -11,6 +11,8 @@ rule measure:
         update(f"{RESULTS}/{{study}}/measures/{{digest}}.safetensors"),
     log:
         "logs/{study}/measure-{digest}.log",
+    benchmark:
+        "logs/{study}/measure-{digest}.tsv"
     threads: 1
     resources:
         **REQUESTS.of("measure"),

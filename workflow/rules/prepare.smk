@@ -4,6 +4,8 @@ rule prepare:
         PLAN.data_stamp,
     log:
         "logs/prepare.log",
+    benchmark:
+        "logs/prepare.tsv"
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

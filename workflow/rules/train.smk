@@ -9,6 +9,8 @@ rule train:
         update(f"{RESULTS}/{{study}}/shards/{{digest}}.safetensors"),
     log:
         "logs/{study}/train-{digest}.log",
+    benchmark:
+        "logs/{study}/train-{digest}.tsv"
     threads: 1
     resources:
         **REQUESTS.of("train"),

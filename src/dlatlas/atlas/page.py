@@ -1,9 +1,7 @@
 """The atlas: a static page over all studies, and one for each; opens from disk, asks nothing of a network."""
 
-import html
 import io
-import json
-import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,12 @@ from markupsafe import Markup
 
 from dlatlas.atlas import numbers
 from dlatlas.atlas.bar import bar
+from dlatlas.cite import cite
+from dlatlas.cost import cost
 from dlatlas.errors import InputError
+from dlatlas.git import head
 from dlatlas.plan import Plan
+from dlatlas.provenance import provenance, read_signature, signed
 from dlatlas.store import read_json, write_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +41,11 @@ def build_page(plan: Plan) -> list[Path]:
         write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
         made.append(folder / name)
 
-    environment = _environment()
+    environment, now = _environment(), head(plan.settings.root)
+
+    def signature(names: list[str], shown: Mapping[str, Any]) -> Markup:
+        return Markup(signed(provenance(",".join(names), plan.settings.scale, shown, now)))  # noqa: S704
+
     for name in ("style.css", "atlas.js"):
         write(name, (TEMPLATES / name).read_bytes())
     tally = {word: sum(study["verdict"] == word for study in studies) for word in SIGNS}
@@ -47,13 +53,18 @@ def build_page(plan: Plan) -> list[Path]:
     write("index.html", environment.get_template("index.html").render(
         studies=studies, tally=tally, kinds=kinds, families=families, scale=plan.settings.scale,
         runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
+        signature=signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}}),
     ))  # fmt: skip
     for place, study in enumerate(studies):
         around = {"before": studies[place - 1], "after": studies[(place + 1) % len(studies)]}
+        drawn = study["provenance"]
+        kept = {key: drawn[key] for key in ("cube", "params", "code", "versions") if key in drawn}
+        kept |= {"figure_commit": drawn["commit"], "cite": study["cite"]}
+        around["signature"] = signature([study["name"]], kept)
         write(f"{study['name']}.html", environment.get_template("study.html").render(study=study, **around))
         home = plan.home(study["name"])
         write(f"{study['name']}.svg", (home / "figure.svg").read_bytes())
-        write(f"{study['name']}.png", _thumbnail(home / "figure.png"))
+        write(f"{study['name']}.png", _thumbnail(home / "figure.png", signed(drawn)))
     return made
 
 
@@ -81,7 +92,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
     for file in ("verdict.json", "figure.svg", "figure.png", "cube.zarr"):
         if not (home / file).exists():
             raise InputError(f"{home / file}: missing; `snakemake --cores all` makes it")
-    record = read_json(home / "verdict.json")
+    record, signature = read_json(home / "verdict.json"), read_signature(home / "figure.svg")
     known = study.all_parameters()
     for claim in record["claims"]:
         claim["bar"] = Markup(bar(claim))  # noqa: S704  our own numbers
@@ -113,7 +124,8 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "variables": _variables(home / "cube.zarr"),
         "cube_size": sum(path.stat().st_size for path in (home / "cube.zarr").rglob("*") if path.is_file()),
         "cost": _cost(plan, name),
-        "provenance": _provenance(home / "figure.svg"),
+        "provenance": signature,
+        "cite": cite(name, study, signature),
         "search": " ".join(
             [name, study.title, study.statement, study.family, study.kind, record["verdict"], *study.rows]
             + [paper.cite() for paper in study.papers]
@@ -139,30 +151,20 @@ def _variables(cube: Path) -> list[dict[str, Any]]:
 
 
 def _cost(plan: Plan, name: str) -> dict[str, Any]:
-    manifests = [read_json(path) for path in plan.cube_inputs(name) if path.is_file()]
-    shards = [manifest for manifest in manifests if "versions" in manifest]
-    return {
-        "seconds": sum(manifest["seconds"] for manifest in manifests),
-        "shards": len(plan.sweep(name).shards),
-        "versions": shards[0]["versions"] if shards else {},
-        "machine": shards[0]["machine"] if shards else {},
-    }
+    """From the cube's stamp, which a pulled cube has too, unlike its shards."""
+    stamp = plan.stamp(name, "cube")
+    held = read_json(stamp).get("cost") if stamp.is_file() else None
+    return {**(held or cost(plan.cube_inputs(name))), "shards": len(plan.sweep(name).shards)}
 
 
-def _provenance(figure: Path) -> dict[str, Any]:
-    """What the figure says of itself."""
-    found = re.search(r"<dc:description>(.*?)</dc:description>", figure.read_text(encoding="utf-8"), re.DOTALL)
-    try:
-        return json.loads(html.unescape(found[1])) if found else {}
-    except json.JSONDecodeError as error:
-        raise InputError(f"{figure}: its signature cannot be read ({error}); delete it and run again") from None
-
-
-def _thumbnail(figure: Path) -> bytes:
+def _thumbnail(figure: Path, signature: str) -> bytes:
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     with Image.open(figure) as image:
         small = image.convert("RGB").resize((THUMBNAIL, round(image.height * THUMBNAIL / image.width)), Image.LANCZOS)
     buffer = io.BytesIO()
-    small.quantize(256, kmeans=2).save(buffer, format="PNG", optimize=True)
+    info = PngInfo()
+    info.add_text("Description", signature)
+    small.quantize(256, kmeans=2).save(buffer, format="PNG", optimize=True, pnginfo=info)
     return buffer.getvalue()

@@ -60,6 +60,7 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*configure_optimizers` returned `None`.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated.*")
+        warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
         trainer = pl.Trainer(
             accelerator="auto",
             devices=1,

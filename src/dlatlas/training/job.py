@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ def finished(path: Path) -> dict[str, Any] | None:
 
 
 def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, Any]:
+    if sweep.study.kind == "train":
+        import_module("dlatlas.training.fit")  # before the clock starts: Lightning's import is not work
     begun = time.monotonic()
     known = _finished_runs(path.parent)
     opened: dict[Path, Arrays] = {}
@@ -142,13 +145,13 @@ def read_shard(path: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:
         yield stack, _of_stack(arrays, number)
 
 
-def with_late(arrays: Arrays, study: Study) -> Arrays:
-    """Trained arrays with the hyper-parameters that did not exist yet when they were made, at their defaults."""
+def with_late(arrays: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """Trained arrays, in memory or on disk, and hyper-parameters that are younger than they, at their defaults."""
     one = next((value for name, value in arrays.items() if name.startswith("hyper/")), None)
     late = {f"hyper/{name}": p.default for name, p in study.all_parameters().items() if p.late and p.kind != "choice"}
     if one is None or not late:
         return arrays
-    return {**{name: np.full_like(one, value) for name, value in late.items()}, **arrays}
+    return {**{name: np.full(one.shape, value, one.dtype) for name, value in late.items()}, **arrays}
 
 
 def forget_leftovers(folder: Path) -> None:
@@ -227,9 +230,7 @@ def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[
 def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
     if sweep.study.kind != "train":
         return _checked(sweep, stack, sweep.study.solve(stack))
-    from dlatlas.training.fit import fit_stack
-
-    return fit_stack(stack, sweep.study, part.with_name(f"{part.name}.progress"))
+    return import_module("dlatlas.training.fit").fit_stack(stack, sweep.study, part.with_name(f"{part.name}.progress"))
 
 
 def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:

@@ -1,7 +1,7 @@
 """The runs that are computed together, as a study sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ class Stack:
         runs: the hyper-parameters of each run, defaults filled in.
         shared: those that all of them share because they change shapes or code paths.
         folder: where the prepared data sets are.
+        late: hyper-parameters that the study got after its first results, and their defaults.
     """
 
     runs: Sequence[Mapping[str, Value]]
     shared: Mapping[str, Value]
     folder: Path
+    late: Mapping[str, Value] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -39,35 +41,18 @@ class Stack:
     def key(self, run: int, names: Sequence[str] = ()) -> str:
         """What names the random draws of one run: all its hyper-parameters, or only those in ``names`` and its seed.
 
-        Runs that agree in ``names`` and seed then share their draws (common random numbers).
+        Runs that agree in ``names`` and seed then share their draws (common random numbers). Late hyper-parameters at
+        their defaults are left out: draws stay what they were.
         """
-        values = self.runs[run]
-        return canonical({name: values[name] for name in (*names, "seed")} if names else values)
+        values = {n: v for n, v in self.runs[run].items() if n not in self.late or v != self.late[n]}
+        return canonical({name: values[name] for name in (*names, "seed") if name in values} if names else values)
 
     def generator(self, run: int, name: str = "draws", names: Sequence[str] = ()) -> np.random.Generator:
         """The random generator of one run; see ``key`` for ``names``."""
         return stream(self.key(run, names), name)
 
 
-@dataclass(frozen=True)
-class GrownStack(Stack):
-    """Runs of a study that got hyper-parameters after its first results.
-
-    A class of its own, because the code of ``Stack`` is part of the name of every solved run.
-
-    Attributes:
-        late: those hyper-parameters and their defaults.
-    """
-
-    late: Mapping[str, Value]
-
-    def key(self, run: int, names: Sequence[str] = ()) -> str:
-        """As ``Stack.key``, without late hyper-parameters at their defaults: draws stay what they were."""
-        values = {n: v for n, v in self.runs[run].items() if n not in self.late or v != self.late[n]}
-        return canonical({name: values[name] for name in (*names, "seed") if name in values} if names else values)
-
-
 def stack_of(sweep: Sweep, plan: StackPlan, folder: Path) -> Stack:
     """The runs of a plan, with the prepared data sets in ``folder``."""
     runs, shared = sweep.runs(plan.index), sweep.shared(plan)
-    return GrownStack(runs, shared, folder, sweep.late) if sweep.late else Stack(runs, shared, folder)
+    return Stack(runs, shared, folder, sweep.late)

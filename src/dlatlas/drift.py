@@ -1,0 +1,172 @@
+"""What may have changed between two makings of a study, each by name: code, params, data, library, processor, bytes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from dlatlas import registry
+from dlatlas.errors import InputError
+from dlatlas.identity import canonical, closure
+from dlatlas.measures.names import NAMES
+from dlatlas.study import module
+from dlatlas.sweep import SOLVE_ROOTS, TRAIN_ROOTS
+
+Kind = Literal["code", "params", "data", "library", "processor", "bytes", "commit", "rounding", "unknown"]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One thing that changed: its kind, and a line that names it."""
+
+    kind: Kind
+    said: str
+
+
+def changes(name: str, scale: str, was: Path, now: Path) -> list[Drift]:
+    """What changed for a study between two checkouts: params, data, code.
+
+    Args:
+        name: the study.
+        scale: params of other scales do not count.
+        was: a checkout's root.
+        now: another's.
+    """
+    return [*changed_params(name, scale, was, now), *changed_data(name, was, now), *changed_code(name, was, now)]
+
+
+def changed_params(name: str, scale: str, was: Path, now: Path) -> list[Drift]:
+    """Keys of the params file whose values differ, and both values; those of other scales do not count."""
+    other = f"params/{name}.yaml"
+    old, new = (
+        {key: value for key, value in leaves(_yaml(root / other)).items() if _counts(key, scale)} for root in (was, now)
+    )
+    return [
+        Drift("params", f"{other}: {key}: {_shown(old.get(key))} → {_shown(new.get(key))}")
+        for key in sorted({*old, *new})
+        if canonical(old.get(key)) != canonical(new.get(key))
+    ]
+
+
+def leaves(tree: object, prefix: str = "") -> dict[str, object]:
+    """A tree of mappings as dotted key -> value; lists stay whole."""
+    if not isinstance(tree, Mapping):
+        return {prefix: tree}
+    found: dict[str, object] = {}
+    for key, value in tree.items():
+        found |= leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def _counts(key: str, scale: str) -> bool:
+    head, _, rest = key.partition(".")
+    return head != "scales" or rest.partition(".")[0] == scale
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else canonical(value)
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _words(name: str, root: Path) -> set[str]:
+    """All text values in a params file."""
+
+    def walk(value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            for item in value.values():
+                yield from walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from walk(item)
+
+    return set(walk(_yaml(root / "params" / f"{name}.yaml")))
+
+
+def changed_data(name: str, was: Path, now: Path) -> list[Drift]:
+    """Data sets that the study's params name and whose files differ by ``data.dvc``."""
+    used = (_words(name, was) | _words(name, now)) & registry.FILE_DATASETS
+    old, new = (
+        {
+            file: md5
+            for file, md5 in ((_yaml(root / "data.dvc").get("meta") or {}).get("files") or {}).items()
+            if file.split("/")[0].removesuffix(".safetensors") in used
+        }
+        for root in (was, now)
+    )
+    return [
+        Drift("data", f"data/{file}: md5 {old.get(file, 'none')} → {new.get(file, 'none')}")
+        for file in sorted({*old, *new})
+        if old.get(file) != new.get(file)
+    ]
+
+
+def changed_code(name: str, was: Path, now: Path) -> list[Drift]:
+    """Definitions of the package that differ (comments, docstrings and annotations do not count), by stage.
+
+    Only those that the study depends on, followed through imports. A definition is named once, at the first stage.
+    """
+    found: list[Drift] = []
+    told: set[str] = set()
+    old, new = _stages(name, was), _stages(name, now)
+    for stage in old:
+        for root in sorted({*old[stage], *new[stage]} - told):
+            before, after = old[stage].get(root), new[stage].get(root)
+            if before != after:
+                how = "is new" if before is None else "is gone" if after is None else "changed"
+                found.append(Drift("code", f"{stage}: {root} {how}"))
+                told.add(root)
+    return found
+
+
+def _stages(name: str, root: Path) -> dict[str, dict[str, str]]:
+    """Stage -> definition -> digest of its text, for the code in a checkout; what it does not have is left out."""
+    home, words = module(name), _words(name, root)
+    named = [
+        table[word]
+        for table in (registry.MODELS, registry.DATASETS, registry.LOSSES, registry.OPTIMIZERS)
+        for word in words & set(table)
+    ]
+    measures = [f"dlatlas.measures.registry:MEASURES[{word}]" for word in words & set(NAMES)]
+    roots = {
+        "run": [*TRAIN_ROOTS, *SOLVE_ROOTS, *named, f"{home}:STUDY(setup)", f"{home}:STUDY(solve)"],
+        "measure": ["dlatlas.measures.job:measure_stack", *measures, f"{home}:STUDY(measure)"],
+        "cube": ["dlatlas.cube:assemble", "dlatlas.cube:write_cube", f"{home}:STUDY(variables)"],
+        "verdict": ["dlatlas.verdict:judge_study", f"{home}:STUDY(claims)", f"{home}:STUDY(theory)"],
+        "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+    }
+    return {stage: _closure(of_stage, root / "src" / "dlatlas") for stage, of_stage in roots.items()}
+
+
+def _closure(roots: Iterable[str], source: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for root in roots:
+        try:
+            found |= closure([root], source)
+        except (InputError, SyntaxError):
+            continue
+    return found
+
+
+def changed_libraries(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Drift]:
+    """Libraries that both know and whose versions differ."""
+    return [
+        Drift("library", f"made with {library} {was[library]}, here {now[library]}")
+        for library in was
+        if was[library] and now.get(library) and str(was[library]) != str(now[library])
+    ]
+
+
+def changed_processor(was: str | None, now: str | None) -> list[Drift]:
+    """Another processor, where both are known."""
+    return [Drift("processor", f"made on {was}, here {now}")] if was and now and was != now else []

@@ -1,0 +1,179 @@
+"""The ledger, ``results/ledger.json``: what was published. In git, so that its diff reads as what a commit changed.
+
+Keys are sorted and every leaf has a line. Means, standard deviations and quantiles are rounded to `DIGITS`
+significant digits for reading; digests are exact.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlatlas import __version__
+from dlatlas.errors import InputError
+from dlatlas.identity import digest
+from dlatlas.plan import Plan
+from dlatlas.store import read_json, write_bytes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SCHEMA = 1
+DIGITS = 6
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def read_ledger(path: Path) -> dict[str, Any]:
+    """The ledger; one without studies where there is no file.
+
+    Raises:
+        InputError: not JSON, or of another schema.
+    """
+    if not path.is_file():
+        return {"schema": SCHEMA, "studies": {}}
+    return parse_ledger(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_ledger(text: str, where: str) -> dict[str, Any]:
+    """The ledger in a text, e.g. of another commit; ``where`` names it in errors.
+
+    Raises:
+        InputError: not JSON, or of another schema.
+    """
+    try:
+        record = json.loads(text)
+        found = record["schema"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{where}: not a ledger ({error}); restore it from git") from None
+    if found != SCHEMA:
+        raise InputError(f"{where}: schema: expected {SCHEMA}, found {found!r}")
+    return record
+
+
+def write_ledger(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes the ledger, keys sorted, one line a leaf."""
+    write_bytes(path, (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def entry(
+    plan: Plan, name: str, cube: "xr.Dataset", verdict: Mapping[str, Any], head: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the ledger says of one study.
+
+    Args:
+        plan: the plan that the results belong to.
+        name: the study.
+        cube: its verified cube.
+        verdict: the record of ``verdict.json``.
+        head: `dlatlas.git.head` of a clean checkout.
+    """
+    made = read_json(plan.stamp(name, "cube")).get("cost", {})
+    machine = made.get("machine", {})
+    held = json.loads(cube.attrs.get("versions", "{}"))
+    versions = {
+        key: {**held, **made.get("versions", {})}.get(key) for key in ("torch", "numpy", "scipy", "xarray", "zarr")
+    }
+    return {
+        "scale": verdict["scale"],
+        "runs": verdict["runs"],
+        "status": verdict["status"],
+        "code": plan.codes(name),
+        "params": params_digest(plan, name),
+        "data": data_digest(plan, name),
+        "cube": verdict["cube"],
+        "variables": {str(key): summary(cube[key]) for key in cube.data_vars},
+        "verdict": {
+            "verdict": verdict["verdict"],
+            "claims": {claim["name"]: _claim(claim) for claim in verdict["claims"]},
+        },
+        "versions": {**versions, "python": machine.get("python"), "dlatlas": __version__},
+        "processor": machine.get("processor"),
+        "commit": head["commit"],
+        "date": head["date"],
+    }
+
+
+def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = claim["interval"]
+    numbers = {
+        "estimate": claim["estimate"],
+        "low": low,
+        "high": high,
+        "p": claim["permutation"]["p"],
+        "control": claim["control"]["estimate"],
+    }
+    rounded = {key: None if value is None else significant(value) for key, value in numbers.items()}
+    return {"verdict": claim["verdict"], "control_fails": claim["control"]["fails"], **rounded}
+
+
+def params_digest(plan: Plan, name: str) -> str:
+    """Digest of what a params file says at the plan's scale, defaults filled in; comments and order do not count."""
+    sweep = plan.sweep(name)
+    return digest([sweep.dims, list(sweep.dims), sweep.fixed, list(sweep.measures), sweep.scale])
+
+
+def data_digest(plan: Plan, name: str) -> str | None:
+    """Digest of the prepared data sets that a study reads; None if it reads none."""
+    held = plan.data(name)
+    return digest(held) if held else None
+
+
+def summary(variable: "xr.DataArray") -> dict[str, Any]:
+    """Count, mean, standard deviation and quantiles of the finite values, spread over seeds, digest of all values."""
+    values = np.asarray(variable.values)
+    finite = values[np.isfinite(values)].astype(np.float64)
+    numbers = {"mean": math.nan, "sd": math.nan, **{f"{level:g}": math.nan for level in QUANTILES}}
+    if len(finite):
+        levels = np.quantile(finite, QUANTILES)
+        with np.errstate(over="ignore", invalid="ignore"):  # the last numbers of a diverging run
+            numbers = {"mean": float(finite.mean()), "sd": float(finite.std())}
+        numbers |= {f"{level:g}": float(value) for level, value in zip(QUANTILES, levels)}
+    rounded = {key: significant(value) for key, value in numbers.items()}
+    mean, sd = rounded.pop("mean"), rounded.pop("sd")
+    seeds = variable.get_axis_num("seed") if "seed" in variable.dims else None
+    error = None if seeds is None else standard_error(values, seeds)
+    return {
+        "n": len(finite),
+        "mean": mean,
+        "sd": sd,
+        "quantiles": rounded,
+        "standard_error": None if error is None else significant(error),
+        "digest": variable_digest(values),
+    }
+
+
+def standard_error(values: NDArray[np.generic], axis: int) -> float | None:
+    """The typical standard error over seeds: sd / sqrt(seeds) at each point of the sweep, the median of the points.
+
+    Only finite values count, and only points with two of them or more, since a median of points in which all seeds
+    agree would be 0, only those in which they differ; a mean would be that of the runs that are about to diverge.
+
+    Returns:
+        None where no point has two seeds, 0 where all seeds agree at every point.
+    """
+    values = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    count = np.isfinite(values).sum(axis)
+    if not (count >= 2).any():
+        return None
+    n = np.maximum(count, 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.nansum(values, axis, keepdims=True) / np.expand_dims(n, axis)
+        errors = np.sqrt(np.nansum((values - mean) ** 2, axis) / (n - 1) / n)
+    errors = errors[(count >= 2) & (errors > 0)]
+    return float(np.median(errors)) if len(errors) else 0.0
+
+
+def variable_digest(values: NDArray[np.generic]) -> str:
+    """SHA-256 of values in C order, little endian: the same however a store is chunked and compressed."""
+    values = np.ascontiguousarray(values)
+    return hashlib.sha256(values.astype(values.dtype.newbyteorder("<"), copy=False).data).hexdigest()
+
+
+def significant(value: float) -> float | None:
+    """A number to `DIGITS` significant digits; None if it is not finite."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
