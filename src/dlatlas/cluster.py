@@ -27,6 +27,8 @@ SITE = Path("workflow/profiles/slurm/site.yaml")
 UNKNOWN_MINUTES, UNKNOWN_MB = 60, 4000
 """Asked for where no estimate was made."""
 
+LEAST_MINUTES = 5
+
 START = 15.0
 """Seconds until a job begins to compute: Snakemake twice, Python, imports (6 s with torch)."""
 
@@ -139,7 +141,10 @@ class Requests:
 
     def _minutes(self, rule: str, wildcards: Any) -> int:  # noqa: ANN401
         shard = self._shard(rule, wildcards)
-        return max(5, ceil((START + shard["seconds"]) * MARGIN / 60)) if shard else UNKNOWN_MINUTES
+        if shard is None:
+            return UNKNOWN_MINUTES
+        asked = max(LEAST_MINUTES, ceil((START + shard["seconds"]) * MARGIN / 60))
+        return asked if rule == "train" else max(asked, UNKNOWN_MINUTES)
 
     def _megabytes(self, rule: str, wildcards: Any) -> int:  # noqa: ANN401
         shard = self._shard(rule, wildcards)
@@ -220,32 +225,40 @@ def asked(*command: str) -> str:
     return done.stdout
 
 
-def find_site() -> Site:
-    """What ``sinfo`` and ``sacctmgr`` say of this cluster: its default partition, one with GPUs, your account.
+def find_site(account: str | None = None, partition: str | None = None, gpu_partition: str | None = None) -> Site:
+    """What ``sinfo`` and ``sacctmgr`` say of this cluster, for what is not given.
+
+    Args:
+        account: who pays; the user's default account.
+        partition: for jobs without GPU; the cluster's default partition.
+        gpu_partition: for trainings; one that has GPUs and is not the default, if there is one.
 
     Raises:
         AtlasError: there is no SLURM, or it does not answer.
+        InputError: no such partition, or one without GPUs.
     """
     said = asked("sinfo", "--noheader", "--format=%P|%l|%m|%G").splitlines()
     found = [_Partition.read(*(part.strip() for part in line.split("|"))) for line in said]
     if not found:
         raise AtlasError("sinfo: no partition that you may use")
-    plain = next((each for each in found if each.default), found[0])
+    plain = _chosen("--partition", found, partition, lambda each: each.default) or found[0]
     with_gpu = [each for each in found if each.gpu is not None]
-    chosen = Site(
-        account=_account(), partition=plain.name, max_minutes=plain.minutes, max_mb=_smallest(found, plain.name)
-    )
-    if not with_gpu:
-        return chosen
-    best = next((each for each in with_gpu if not each.default), with_gpu[0])  # a partition of their own, if there is
-    return replace(
-        chosen,
-        gpu_partition=best.name,
-        gpus=1,
-        gpu_model=best.gpu or None,
-        gpu_max_minutes=best.minutes,
-        gpu_max_mb=_smallest(with_gpu, best.name),
-    )
+    best = _chosen("--gpu-partition", with_gpu, gpu_partition, lambda each: not each.default)
+    best = best or next(iter(with_gpu), None)
+    site = Site(account=account or _account(), partition=plain.name, max_minutes=plain.minutes)
+    site = replace(site, max_mb=_smallest(found, plain.name))
+    if best is None:
+        return site
+    own = {"gpu_partition": best.name, "gpus": 1, "gpu_model": best.gpu or None, "gpu_max_minutes": best.minutes}
+    return replace(site, **own, gpu_max_mb=_smallest(with_gpu, best.name))
+
+
+def _chosen(
+    where: str, found: list["_Partition"], name: str | None, good: Callable[["_Partition"], bool]
+) -> "_Partition | None":
+    if name is not None and name not in {each.name for each in found}:
+        raise unknown(where, "partition", name, {each.name for each in found})
+    return next((each for each in found if (good(each) if name is None else each.name == name)), None)
 
 
 @dataclass(frozen=True)
