@@ -32,7 +32,7 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
 
     def of(name: str):
         if name not in made:
-            from dlatlas.cube import assemble, gather
+            from dlatlas.assembly import assemble, gather
             from dlatlas.measures.job import measure_shard
             from dlatlas.training.job import compute_shard
 

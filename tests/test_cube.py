@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dlatlas import cube as cube_module
 from dlatlas import sweep as sweep_module
-from dlatlas.cube import Piece, assemble, cube_digest, files_of, open_cube, write_cube
+from dlatlas.assembly import Piece, assemble
+from dlatlas.cube import cube_digest, files_of, open_cube, write_cube
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.params import Point
 from dlatlas.store import open_arrays, write_arrays
@@ -33,7 +34,7 @@ VARIABLES = {
 @pytest.fixture(autouse=True)
 def one_code(monkeypatch):
     """The toy study has no file: its code is a constant."""
-    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "code")
+    monkeypatch.setattr(sweep_module.Sweep, "code", lambda self, shared: "code")
 
 
 def make(dims, shard_runs=8):
@@ -156,7 +157,7 @@ def test_two_cubes_of_one_sweep_are_not_taken_for_each_other(sweep, pieces):
 
 def test_edited_training_code_that_changes_no_number_changes_no_file(sweep, pieces, tmp_path, monkeypatch):
     before, name = write_cube(assemble(sweep, pieces, VARIABLES), tmp_path / "cube.zarr"), sweep.shards[0].digest
-    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "edited")
+    monkeypatch.setattr(sweep_module.Sweep, "code", lambda self, shared: "edited")
     edited = make(sweep.dims)
     assert edited.shards[0].digest != name
     assert write_cube(assemble(edited, pieces, VARIABLES), tmp_path / "cube.zarr") == before
@@ -328,7 +329,7 @@ def test_a_million_runs_are_written_opened_and_averaged_in_little_memory(tmp_pat
     measured("from cubes import fabricate; fabricate(home)")
     runs, seconds, megabytes = measured(
         "import cubes, time\n"
-        "from dlatlas.cube import assemble, gather, write_cube\n"
+        "from dlatlas.assembly import assemble, gather\nfrom dlatlas.cube import write_cube\n"
         "cubes.write_arrays, cubes.write_json = (lambda *a: ''), (lambda *a: None)\n"
         "cubes.curve = cubes.loss = lambda runs: runs\n"
         "sweep = cubes.fabricate(home); begun = time.process_time()\n"

@@ -30,7 +30,7 @@ def make(dims, shard_runs=8, shape=("width",), cost=None, fixed=None):
 @pytest.fixture(autouse=True)
 def one_code(monkeypatch):
     """The toy study has no file: its code is a constant."""
-    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "code")
+    monkeypatch.setattr(sweep_module.Sweep, "code", lambda self, shared: "code")
 
 
 AXES = st.fixed_dictionaries(

@@ -126,7 +126,7 @@ def check(
     Exits with 1 if a file is corrupted or a verdict differs from the one on disk.
     """
     from dlatlas.check import check_study
-    from dlatlas.crate import check_archive
+    from dlatlas.publishing.crate import check_archive
 
     names = [name if name.endswith(".zip") else name.replace("-", "_") for name in studies or []]
     names = names or sorted(path.parent.name for path in results.glob("*/verdict.json"))
@@ -229,8 +229,8 @@ def reproduce(
 
     Exits with 0 if all are identical or within tolerance, with 1 if one differs or there is nothing to compare with.
     """
-    from dlatlas.report import record, table
-    from dlatlas.reproduce import Request, reproduce
+    from dlatlas.reproduction.report import record, table
+    from dlatlas.reproduction.reproduce import Request, reproduce
     from dlatlas.store import write_json
 
     begun = time.monotonic()
@@ -264,7 +264,7 @@ def publish(
     Computes nothing. Refuses uncommitted changes, results that are not up to date, and a verdict or figure whose cube
     is not the one on disk. What is left to you is to commit the pointers and the ledger.
     """
-    from dlatlas.publish import publish as enter
+    from dlatlas.publishing.publish import publish as enter
 
     for line in enter(_plan(PARAMS, *_HERE, scale, ",".join(studies or [])), remote):
         typer.echo(line)
@@ -282,7 +282,7 @@ def pull(
 
     As `dvc pull`, but the host key of an SSH remote is checked, and a remote that does not verify digests is refused.
     """
-    from dlatlas.publish import pull as get
+    from dlatlas.publishing.publish import pull as get
 
     for line in get(ROOT, studies or [], remote):
         typer.echo(line)
@@ -298,7 +298,7 @@ def whence(
     Figures and pages say it themselves; a cube is looked up by its digest in the history of results/ledger.json.
     Exits with 1 for a file that is not the atlas's, and for a cube whose bytes are not those that were written.
     """
-    from dlatlas.whence import whence as told
+    from dlatlas.publishing.whence import whence as told
 
     for line in told(file, ROOT):
         typer.echo(line)
@@ -316,7 +316,7 @@ def export(
     Params, the study's code, cube, verdict, figure, ledger entry and citation; `dlatlas check ARCHIVE` verifies it
     anywhere. Equal results give equal bytes.
     """
-    from dlatlas.crate import export as write
+    from dlatlas.publishing.crate import export as write
 
     name = study.replace("-", "_")
     typer.echo(f"wrote {write(_plan(PARAMS, *_HERE, scale, name), name, to)}")
@@ -381,8 +381,9 @@ def measure(
 @plain_errors
 def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Assembles one cube."""
+    from dlatlas.assembly import assemble, gather
     from dlatlas.cost import cost
-    from dlatlas.cube import assemble, gather, write_cube
+    from dlatlas.cube import write_cube
     from dlatlas.identity import digest
     from dlatlas.store import only_one
     from dlatlas.training.job import forget_leftovers

@@ -26,6 +26,18 @@ STAGES = {
 """The stages of a study after its measures, and what each leaves in ``results/<study>/``."""
 
 
+def stage_roots(name: str) -> dict[str, list[str]]:
+    """The code that each of those stages of a study depends on, as roots of `dlatlas.identity.code_digest`."""
+    home = module(name)
+    claimed = ("title", "claims", "theory")
+    assembly = ["dlatlas.assembly:gather", "dlatlas.assembly:assemble", "dlatlas.cube:write_cube"]
+    return {
+        "cube": [*assembly, f"{home}:STUDY(variables)"],
+        "verdict": ["dlatlas.verdict:judge_study", *(f"{home}:STUDY({part})" for part in claimed)],
+        "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+    }
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where things are, and at which scale.
@@ -166,34 +178,23 @@ class Plan:
 
     def stage_digest(self, name: str, stage: str) -> str:
         """The digest of one stage of a study: all that it depends on."""
-        sweep, code = self.sweep(name), self._stage_code(name, stage)
+        sweep, code = self.sweep(name), code_digest(stage_roots(name)[stage])
         if stage == "cube":
             parts = [path.stem for path in self.measured(name).values()]
             shards = [shard.digest for shard in sweep.shards]
             return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
         return digest([self.stage_digest(name, "cube" if stage == "verdict" else "verdict"), code])
 
-    def _stage_code(self, name: str, stage: str) -> str:
-        home = module(name)
-        roots = {
-            "cube": [
-                *(f"dlatlas.cube:{part}" for part in ("gather", "assemble", "write_cube")),
-                f"{home}:STUDY(variables)",
-            ],
-            "verdict": [
-                "dlatlas.verdict:judge_study",
-                *(f"{home}:STUDY({part})" for part in ("title", "claims", "theory")),
-            ],
-            "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
-        }
-        return code_digest(roots[stage])
-
     def codes(self, name: str) -> dict[str, str]:
         """Digest of the code of each stage of a study, without what it is run on; ``run`` trains, solves or samples."""
         sweep = self.sweep(name)
-        recipes = sorted({sweep._code(stack.shared) for shard in sweep.shards for stack in shard.stacks})
+        recipes = sorted({sweep.code(stack.shared) for shard in sweep.shards for stack in shard.stacks})
         measure = {"measure": self._measure_code(name)} if sweep.study.kind == "train" else {}
-        return {"run": digest(recipes), **measure, **{stage: self._stage_code(name, stage) for stage in STAGES}}
+        return {
+            "run": digest(recipes),
+            **measure,
+            **{stage: code_digest(roots) for stage, roots in stage_roots(name).items()},
+        }
 
     def stamp(self, name: str, stage: str) -> Path:
         """Says that a stage of a study is done; its name is its digest."""

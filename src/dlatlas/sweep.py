@@ -108,9 +108,10 @@ class Sweep:
     def recipe(self, shared: Mapping[str, Value]) -> str:
         """Digest of all that makes a run of this stack beside its hyper-parameters: schema, code, data."""
         data = self._data.get(str(shared.get("data")), "") if self.study.kind == "train" else ""
-        return digest({"schema": SCHEMA, "code": self._code(shared), "data": data})
+        return digest({"schema": SCHEMA, "code": self.code(shared), "data": data})
 
-    def _code(self, shared: Mapping[str, Value]) -> str:
+    def code(self, shared: Mapping[str, Value]) -> str:
+        """Digest of the code that makes a run of this stack."""
         home = module(self.name)
         if self.study.kind != "train":
             return code_digest([*SOLVE_ROOTS, f"{home}:STUDY(solve)"])

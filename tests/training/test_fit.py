@@ -1,6 +1,7 @@
 """An interrupted training: what is kept of it, and what is not trusted."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,9 +25,8 @@ class Bare:
 
 def module_of(stack, steps=0):
     module = StackedEnsemble(build(stack))
-    for chunk in module._chunks():
-        if chunk[1] <= steps:
-            module.training_step(chunk, 0)
+    for chunk in pairwise(sorted({0, steps, *(step for step in module.due if step < steps)})):
+        module.training_step(chunk, 0)
     return module
 
 

@@ -106,7 +106,7 @@ from dlatlas.measures import job as measures
 from dlatlas.training import fit, job
 job_tests, home, room = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 toy = runpy.run_path(job_tests)
-sweep.Sweep._code = lambda self, shared: "code"
+sweep.Sweep.code = lambda self, shared: "code"
 sizes = {"trained": [], "measured": []}
 fit_stack, measure_stack = fit.fit_stack, measures.measure_stack
 

@@ -43,7 +43,7 @@ def study(kind="solve", late=()):
 
 @pytest.fixture(autouse=True)
 def constant_code(monkeypatch):
-    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "code")
+    monkeypatch.setattr(sweep_module.Sweep, "code", lambda self, shared: "code")
     CALLS.clear()
 
 
@@ -271,7 +271,7 @@ def test_a_training_run_that_raises_fails_alone_and_is_tried_again(tmp_path, thi
     np.testing.assert_array_equal(np.isfinite(arrays["train_loss"]).all(1), [True, False, True, True])
 
     monkeypatch.undo()
-    monkeypatch.setattr(sweep_module.Sweep, "_code", lambda self, shared: "code")
+    monkeypatch.setattr(sweep_module.Sweep, "code", lambda self, shared: "code")
     again = compute_shard(sweep, shard, tmp_path, Path("unused"))
     assert (again["computed"], again["reused"]) == (1, 3)
     assert again["status"]["failed"] == 0

@@ -115,7 +115,7 @@ class Committed(Repo):
         return self.git("rev-parse", "HEAD")
 
     def dvc(self, *words: str) -> subprocess.CompletedProcess:
-        return self.python("-m", "dlatlas.remote", *words)
+        return self.python("-m", "dlatlas.publishing.remote", *words)
 
     def dlatlas(self, *words: str) -> subprocess.CompletedProcess:
         return self.python("-m", "dlatlas", *words)

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from dlatlas.crate import METADATA, check_archive
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.publishing.crate import METADATA, check_archive
 
 pytestmark = pytest.mark.workflow
 

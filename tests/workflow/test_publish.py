@@ -7,7 +7,7 @@ import shutil
 import pytest
 import xarray as xr
 
-from dlatlas.ledger import read_ledger, variable_digest
+from dlatlas.publishing.ledger import read_ledger, variable_digest
 
 pytestmark = pytest.mark.workflow
 

@@ -164,7 +164,7 @@ def test_over_ssh_a_clone_gets_one_study_or_all_and_runs_nothing(near, server, t
 
 
 def test_dvc_itself_does_not_check_the_host_key(near, server, tmp_path):
-    """Why ours does: if this fails, DVC has learned it and `dlatlas.ssh` can go."""
+    """Why ours does: if this fails, DVC has learned it and `dlatlas.publishing.ssh` can go."""
     server.trust("other", server.port)
     assert near.python("-m", "dvc", "push", "results/edge.dvc").returncode == 0
 

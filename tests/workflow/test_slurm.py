@@ -83,7 +83,7 @@ def site(repo, lab):
 def start(repo, lab, *words):
     """What the user types, in the background; tests look at the queue sooner than people."""
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", PROFILE, "--config", "scale=smoke"]
-    quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "20"]
+    quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "20", "--slurm-keep-successful-logs"]
     log = (repo.path / "snakemake.log").open("ab")
     return subprocess.Popen(
         [*command, *quick, *words], cwd=repo.path, env={**repo.env, **lab.env, "OMP_NUM_THREADS": "1"},
@@ -216,7 +216,7 @@ def notes(repo, what):
     """How often each number was begun or done."""
     path = repo.path / "notes"
     lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-    return Counter(int(number) for word, number, _ in lines if word == what)
+    return Counter(int(number) for word, number, *_ in lines if word == what)
 
 
 def queue(lab, repo, number, *states):

@@ -9,7 +9,7 @@ import xarray as xr
 
 from dlatlas.cube import files_of, write_cube
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.whence import whence
+from dlatlas.publishing.whence import whence
 
 pytestmark = pytest.mark.workflow
 

@@ -44,7 +44,7 @@ def _gorge():
 
 def _note(what, number):
     with Path("notes").open("a") as file:  # one short line: appended as a whole
-        file.write(f"{what} {number} {os.environ.get('SLURM_JOB_ID', 'here')}\n")
+        file.write(f"{what} {number} {os.environ.get("SLURM_JOB_ID", "here")} {time.time():.1f}\n")
 
 
 STUDY = Study(

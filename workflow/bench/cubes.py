@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from timing import seconds
 from zarr.storage import LocalStore, WrapperStore
 
-from dlatlas.cube import assemble, gather, quiet_zarr, write_cube
+from dlatlas.assembly import assemble, gather
+from dlatlas.cube import quiet_zarr, write_cube
 from dlatlas.params import Point
 from dlatlas.store import write_arrays, write_json
 from dlatlas.study import Study, Variable, count, number

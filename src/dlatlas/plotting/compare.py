@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dlatlas.compare import Difference, Outcome
+from dlatlas.reproduction.compare import Difference, Outcome
 
 
 def compare_figures(was: Path, now: Path, drawn_from: Outcome | None) -> list[Difference] | None:

@@ -4,10 +4,10 @@ The step of one network is an ordinary function of its parameters, data and hype
 runs and traced once into a flat graph of tensor operations, so that a step costs no Python per network.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,17 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from dlatlas.errors import InputError
 from dlatlas.optimizers.rule import State, Tensors
-from dlatlas.streams import stream
+from dlatlas.streams import Streams
 from dlatlas.training.build import Built
 from dlatlas.training.graph import lean, seconds
 from dlatlas.training.steps import checkpoint_steps
 
-CHUNK = 10
-"""Steps in one call of ``training_step``: Lightning's own overhead is a few tenths of a millisecond a call."""
+CHUNK_SECONDS = 0.2
+"""About how long one call of ``training_step`` is: Lightning's own overhead is a few tenths of a millisecond a call."""
 
 COMPILE_FROM = 120.0
 """Seconds of a stack's training, estimated from its shapes, from which compiling the step repays the 5 to 25 s that it
@@ -78,7 +78,9 @@ class StackedEnsemble(pl.LightningModule):
             diverged_at=torch.full((runs,), -1, dtype=torch.int64),
         )
         self.kept: dict[int, Tensors] = {0: dict(built.parameters)}
-        self.keys = [built.stack.key(run) for run in range(runs)]
+        keys = [built.stack.key(run) for run in range(runs)]
+        self._order_streams, self._noise_streams = Streams(keys, "order"), Streams(keys, "noise")
+        self._chunk = 10
         self._check_batch()
         self._compiled: Any = None
         self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
@@ -104,8 +106,8 @@ class StackedEnsemble(pl.LightningModule):
     # What Lightning asks for.
 
     def train_dataloader(self) -> DataLoader:
-        """The work as a list of (first step, last step + 1), cut at checkpoints."""
-        return DataLoader(list(self._chunks()), batch_size=None)
+        """The work as pairs (first step, last step + 1), cut at checkpoints."""
+        return DataLoader(_Chunks(self), batch_size=None)
 
     def configure_optimizers(self) -> None:
         """None: the update rules are pure functions of ours."""
@@ -130,15 +132,14 @@ class StackedEnsemble(pl.LightningModule):
 
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
         """Some update steps of every run."""
-        first, last = int(chunk[0]), int(chunk[1])
-        self._record(first, torch.stack([self._advance(step) for step in range(first, last)]))
+        first, last = chunk
+        begun = time.monotonic()
+        with torch.no_grad():  # the gradients are in the step itself
+            self._record(first, torch.stack([self._advance(step) for step in range(first, last)]))
+        pace = (time.monotonic() - begun) / (last - first)
+        self._chunk = int(min(max(CHUNK_SECONDS / pace, 1), 10 * self._chunk))
 
     # The numerics.
-
-    def _chunks(self) -> Iterator[tuple[int, int]]:
-        cuts = sorted({self.progress.step, *range(0, self.steps, CHUNK), *self.due})
-        cuts = [cut for cut in cuts if cut >= self.progress.step]
-        yield from pairwise(cuts)
 
     def _one(
         self,
@@ -263,7 +264,7 @@ class StackedEnsemble(pl.LightningModule):
         """``(slot, run, workers * batch)``: each run's examples from its own stream."""
         examples, needed = self.built.x.shape[1], self.batch * self.workers
         per_epoch = examples // needed
-        drawn = np.stack([stream(key, "order", epoch).permutation(examples) for key in self.keys])
+        drawn = np.stack([generator.permutation(examples) for generator in self._order_streams.at(epoch)])
         drawn += self._first_rows
         by_slot = drawn[:, : per_epoch * needed].reshape(len(drawn), per_epoch, needed)
         return np.ascontiguousarray(by_slot.swapaxes(0, 1))
@@ -274,8 +275,8 @@ class StackedEnsemble(pl.LightningModule):
         needed = self.batch * self.workers
         if getattr(self, "_block", (None,))[0] != block:
             drawn = [
-                self.built.online[int(which)].draw(stream(key, "order", block), BLOCK * needed)
-                for key, which in zip(self.keys, self.built.which)
+                self.built.online[int(which)].draw(generator, BLOCK * needed)
+                for generator, which in zip(self._order_streams.at(block), self.built.which)
             ]
             dtype = self.progress.peak.dtype
             stacked = []
@@ -294,9 +295,24 @@ class StackedEnsemble(pl.LightningModule):
         if getattr(self, "_noise", (None,))[0] != block:
             size = sum(value[0].numel() for value in self.progress.parameters.values())
             shape = (BLOCK, *rule.draws(self.words, size))
-            drawn = np.stack([stream(key, "noise", block).random(shape, dtype=np.float32) for key in self.keys])
+            drawn = np.stack([each.random(shape, dtype=np.float32) for each in self._noise_streams.at(block)])
             self._noise = (block, torch.from_numpy(drawn).to(self.device, self.progress.peak.dtype))
         return self._noise[1][:, slot]
+
+
+class _Chunks(IterableDataset):
+    """Steps from where the training stands to its end, in chunks of as many as take ``CHUNK_SECONDS``."""
+
+    def __init__(self, module: StackedEnsemble) -> None:
+        self.module = module
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        step = self.module.progress.step
+        while step < self.module.steps:
+            checkpoint = next(due for due in self.module.due if due > step)
+            last = min(step + self.module._chunk, checkpoint)
+            yield step, last
+            step = last
 
 
 def _taken(data: Tensor, rows: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import numpy as np
 
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity import digest
+from dlatlas.machine import processor
 from dlatlas.store import (
     check_digest,
     only_one,
@@ -122,7 +123,11 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
         "seconds": round(time.monotonic() - begun, 3),
+<<<<<<< HEAD
         "machine": _machine(sweep),
+=======
+        "machine": {"processor": processor(), "python": platform.python_version()},
+>>>>>>> main
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,
     }

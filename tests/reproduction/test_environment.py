@@ -6,9 +6,9 @@ import zipfile
 
 import pytest
 
-from dlatlas import environment
-from dlatlas.environment import facts, interpreter, locked
 from dlatlas.errors import AtlasError
+from dlatlas.reproduction import environment
+from dlatlas.reproduction.environment import facts, interpreter, locked
 
 
 @pytest.fixture(autouse=True)

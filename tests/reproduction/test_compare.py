@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dlatlas.compare import (
+from dlatlas.publishing.ledger import summary
+from dlatlas.reproduction.compare import (
     OUTCOMES,
     ROUNDING,
     Difference,
@@ -21,7 +22,6 @@ from dlatlas.compare import (
     same_bits,
     worst,
 )
-from dlatlas.ledger import summary
 
 few = settings(max_examples=25, deadline=None)
 SEEDS = 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from dlatlas.errors import AtlasError
-from dlatlas.remote import dvc, remote_name
+from dlatlas.publishing.remote import dvc, remote_name
 
 
 def use_remote(root: Path, tree: Path, wanted: str | None = None) -> str | None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dlatlas.environment import cache_folder
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.git import git
 from dlatlas.provenance import read_signature
+from dlatlas.reproduction.environment import cache_folder
 
 
 def resolve(root: Path, commit: str) -> str:

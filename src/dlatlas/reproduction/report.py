@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dlatlas.against import Against
-from dlatlas.compare import Difference, Outcome, largest, outcome_of
-from dlatlas.reproduce import Made, Report
+from dlatlas.reproduction.against import Against
+from dlatlas.reproduction.compare import Difference, Outcome, largest, outcome_of
+from dlatlas.reproduction.reproduce import Made, Report
 from dlatlas.show import wide_console
 
 LOOKS: dict[Outcome | None, tuple[str, str]] = {

@@ -14,11 +14,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dlatlas import cli
-from dlatlas import reproduce as module
 from dlatlas.cube import files_of, write_cube
 from dlatlas.errors import InputError
-from dlatlas.ledger import summary, write_ledger
-from dlatlas.reproduce import Request, reproduce
+from dlatlas.publishing.ledger import summary, write_ledger
+from dlatlas.reproduction import reproduce as module
+from dlatlas.reproduction.reproduce import Request, reproduce
 from dlatlas.store import write_json
 
 SNAKEFILE = """

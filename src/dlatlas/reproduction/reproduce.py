@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dlatlas import pulled
-from dlatlas.against import Against, with_ledger, with_results
-from dlatlas.checkout import Origins, checkout, resolve
-from dlatlas.compare import OUTCOMES, Outcome, worst
-from dlatlas.environment import Choice, facts, interpreter
 from dlatlas.errors import InputError, unknown
-from dlatlas.ledger import read_ledger
 from dlatlas.params import SCALES
-from dlatlas.pipeline import run_pipeline, said_by_code
+from dlatlas.publishing.ledger import read_ledger
+from dlatlas.reproduction import pulled
+from dlatlas.reproduction.against import Against, with_ledger, with_results
+from dlatlas.reproduction.checkout import Origins, checkout, resolve
+from dlatlas.reproduction.compare import OUTCOMES, Outcome, worst
+from dlatlas.reproduction.environment import Choice, facts, interpreter
+from dlatlas.reproduction.pipeline import run_pipeline, said_by_code
 
 Source = Literal["results", "data", "scratch"]
 Tell = Callable[[str], None]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlatlas.pipeline import run_pipeline, said_by_code
+from dlatlas.reproduction.pipeline import run_pipeline, said_by_code
 
 SNAKEFILE = """
 rule all:
@@ -58,7 +58,7 @@ def test_an_interrupt_stops_the_jobs(run, tmp_path):
 
 
 def test_code_says_what_a_study_depends_on_and_older_code_says_nothing(tmp_path):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     variables = {**os.environ, "PYTHONPATH": str(root / "src")}
     said = said_by_code(Path(sys.executable), variables, root, "catapult_phase", "smoke")
     assert {"run", "verdict", "figure"} <= set(said["code"])

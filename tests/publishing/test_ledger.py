@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
-from dlatlas import ledger
 from dlatlas.cube import write_cube
 from dlatlas.errors import InputError
+from dlatlas.publishing import ledger
 
 ARRAYS = some.arrays(np.float64, some.array_shapes(max_dims=3, max_side=6), elements=st.floats(-1e9, 1e9))
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from dlatlas.pulled import damaged, pull, use_remote
+from dlatlas.reproduction.pulled import damaged, pull, use_remote
 
 POINTER = "results/edge.dvc"
 

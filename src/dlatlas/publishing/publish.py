@@ -11,10 +11,10 @@ import yaml
 from dlatlas.check import verified_cube
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.git import dirty_files, git, head
-from dlatlas.ledger import entry, read_ledger, write_ledger
 from dlatlas.plan import STAGES, Plan
 from dlatlas.provenance import read_signature
-from dlatlas.remote import dvc, remote_name
+from dlatlas.publishing.ledger import entry, read_ledger, write_ledger
+from dlatlas.publishing.remote import dvc, remote_name
 from dlatlas.store import read_json
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from dlatlas import registry
 from dlatlas.errors import InputError
 from dlatlas.identity import canonical, closure
 from dlatlas.measures.names import NAMES
+from dlatlas.plan import stage_roots
 from dlatlas.study import module
 from dlatlas.sweep import SOLVE_ROOTS, TRAIN_ROOTS
 
@@ -141,9 +142,7 @@ def _stages(name: str, root: Path) -> dict[str, dict[str, str]]:
     roots = {
         "run": [*TRAIN_ROOTS, *SOLVE_ROOTS, *named, f"{home}:STUDY(setup)", f"{home}:STUDY(solve)"],
         "measure": ["dlatlas.measures.job:measure_stack", *measures, f"{home}:STUDY(measure)"],
-        "cube": ["dlatlas.cube:assemble", "dlatlas.cube:write_cube", f"{home}:STUDY(variables)"],
-        "verdict": ["dlatlas.verdict:judge_study", f"{home}:STUDY(claims)", f"{home}:STUDY(theory)"],
-        "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+        **stage_roots(name),
     }
     return {stage: _closure(of_stage, root / "src" / "dlatlas") for stage, of_stage in roots.items()}
 

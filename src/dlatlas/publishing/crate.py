@@ -15,10 +15,10 @@ from dlatlas.cite import cite
 from dlatlas.cube import cube_digest, open_cube
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity import SOURCE
-from dlatlas.ledger import SCHEMA, read_ledger
 from dlatlas.plan import Plan
 from dlatlas.provenance import read_signature
-from dlatlas.publish import whole
+from dlatlas.publishing.ledger import SCHEMA, read_ledger
+from dlatlas.publishing.publish import whole
 from dlatlas.store import read_json, write_bytes
 from dlatlas.study import Study, load_study, study_names
 from dlatlas.verdict import judge_study, summary

@@ -9,11 +9,14 @@ from dlatlas.errors import AtlasError, InputError
 
 
 def main() -> int:
-    """DVC's command line: ``python -m dlatlas.remote push ...``."""
+    """DVC's command line: ``python -m dlatlas.publishing.remote push ...``."""
     from dvc.cli import main as dvc_main
     from dvc_objects.fs import known_implementations
 
-    known_implementations["ssh"] = {**known_implementations["ssh"], "class": "dlatlas.ssh.CheckedSSHFileSystem"}
+    known_implementations["ssh"] = {
+        **known_implementations["ssh"],
+        "class": "dlatlas.publishing.ssh.CheckedSSHFileSystem",
+    }
     return dvc_main(sys.argv[1:])
 
 
@@ -25,7 +28,7 @@ def dvc(root: Path, *words: str, show: bool = True) -> None:
     """
     quiet = not (show and sys.stderr.isatty())
     done = subprocess.run(
-        [sys.executable, "-m", "dlatlas.remote", *words],
+        [sys.executable, "-m", "dlatlas.publishing.remote", *words],
         cwd=root,
         env={**os.environ, "DVC_NO_ANALYTICS": "1"},
         capture_output=quiet,

@@ -94,7 +94,7 @@ def said_by_code(python: Path, variables: dict[str, str], tree: Path, name: str,
     code = (
         "import json\n"
         "from pathlib import Path\n"
-        "from dlatlas.ledger import data_digest, params_digest\n"
+        "from dlatlas.publishing.ledger import data_digest, params_digest\n"
         "from dlatlas.plan import Plan, Settings\n"
         f"plan = Plan(Settings.read({{'scale': {scale!r}, 'studies': {name!r}}}, Path().resolve()))\n"
         f"said = {{'code': plan.codes({name!r}), 'params': params_digest(plan, {name!r})}}\n"

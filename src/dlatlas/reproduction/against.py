@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlatlas.check import verified_cube
-from dlatlas.checkout import Origins
-from dlatlas.compare import (
+from dlatlas.cube import open_cube, stamp_of
+from dlatlas.errors import AtlasError
+from dlatlas.plotting.compare import compare_figures, side_by_side
+from dlatlas.publishing.ledger import summary
+from dlatlas.reproduction.checkout import Origins
+from dlatlas.reproduction.compare import (
     Difference,
     Outcome,
     compare_cubes,
@@ -17,11 +21,7 @@ from dlatlas.compare import (
     outcome_of,
     worst,
 )
-from dlatlas.cube import open_cube, stamp_of
-from dlatlas.drift import Drift, changed_libraries, changed_processor, changes
-from dlatlas.errors import AtlasError
-from dlatlas.ledger import summary
-from dlatlas.plotting.compare import compare_figures, side_by_side
+from dlatlas.reproduction.drift import Drift, changed_libraries, changed_processor, changes
 from dlatlas.store import read_json, write_bytes
 
 if TYPE_CHECKING:

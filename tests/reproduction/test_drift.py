@@ -3,9 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from dlatlas.drift import changed_code, changed_data, changed_libraries, changed_params, changed_processor, changes
+from dlatlas.reproduction.drift import (
+    changed_code,
+    changed_data,
+    changed_libraries,
+    changed_params,
+    changed_processor,
+    changes,
+)
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STUDY = "catapult_phase"
 
 

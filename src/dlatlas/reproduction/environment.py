@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlatlas.errors import AtlasError
+from dlatlas.machine import processor
 
 Choice = Literal["lock", "current"]
 
@@ -112,7 +113,7 @@ def facts(python: Path, variables: dict[str, str]) -> dict[str, Any]:
         "    try: return version(name)\n"
         "    except PackageNotFoundError: return None\n"
         f"versions = {{name: of(name) for name in {ASKED!r}}} | {{'python': platform.python_version()}}\n"
-        "print(json.dumps({'versions': versions, 'processor': platform.processor() or platform.machine()}))"
+        "print(json.dumps(versions))"
     )
     done = subprocess.run([python, "-c", code], env=variables, capture_output=True, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else {"versions": {}, "processor": None}
+    return {"versions": json.loads(done.stdout) if done.returncode == 0 else {}, "processor": processor()}

@@ -1,0 +1,1 @@
+"""Any commit's figures again, and what differs from those that are known."""
