@@ -1,7 +1,7 @@
-"""A study for tests of failures: each shard is one number, does as `orders/<number>` says, and writes down what it did.
+"""A study for tests of failures: each shard is one number, does as `orders/<number>` says, and notes what it did.
 
-An order is carried out once, by the first job that finds it: ``hold`` waits for `release/<number>`, ``gorge`` takes 2 GB
-and keeps it for a while. ``refuse`` stays, and raises each time.
+An order is carried out once, by the first job that finds it: ``hold`` waits for `release/<number>`, ``gorge`` takes
+2 GB and keeps it for a while. ``refuse`` stays, and raises each time.
 """
 
 import os
@@ -44,7 +44,7 @@ def _gorge():
 
 def _note(what, number):
     with Path("notes").open("a") as file:  # one short line: appended as a whole
-        file.write(f"{what} {number} {os.environ.get("SLURM_JOB_ID", "here")} {time.time():.1f}\n")
+        file.write(f"{what} {number} {os.environ.get('SLURM_JOB_ID', 'here')} {time.time():.1f}\n")
 
 
 STUDY = Study(

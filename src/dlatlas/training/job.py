@@ -123,11 +123,7 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
         "seconds": round(time.monotonic() - begun, 3),
-<<<<<<< HEAD
         "machine": _machine(sweep),
-=======
-        "machine": {"processor": processor(), "python": platform.python_version()},
->>>>>>> main
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,
     }
@@ -138,7 +134,7 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
 
 
 def _machine(sweep: Sweep) -> dict[str, str]:
-    machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+    machine = {"processor": processor(), "python": platform.python_version()}
     if sweep.study.kind == "train":
         from dlatlas.training.device import device_name
 
