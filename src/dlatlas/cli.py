@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 job = typer.Typer(hidden=True, help="One step of the pipeline, as the Snakemake rules call it.")
 app.add_typer(job, name="job")
-cluster = typer.Typer(help="Where jobs run on a SLURM cluster.", no_args_is_help=True)
+cluster = typer.Typer(help="Tells the atlas about a SLURM cluster.", no_args_is_help=True)
 app.add_typer(cluster, name="cluster")
 
 StudyName = Annotated[str, typer.Argument(help="The study's name, as `dlatlas list` shows it.")]
@@ -152,7 +152,7 @@ def plan(
     results: Results = RESULTS,
     scale: ScaleName = "cluster",
 ) -> None:
-    """What a sweep will cost: jobs, hours, gigabytes; the rules then ask a cluster for that much.
+    """What a sweep will cost: shards, hours, gigabytes; a cluster is then asked for that much.
 
     Traces a step of each shape or tries some solves, which takes seconds to minutes; nothing is submitted.
     """

@@ -1,6 +1,6 @@
 """A real SLURM cluster of its own on one machine, for tests: munged, slurmctld and a few slurmd with fake GPUs.
 
-    python tests/workflow/slurm_lab.py FOLDER      prints what to export, then obeys lines on standard input:
+    python tests/workflow/slurm/lab.py FOLDER      prints what to export, then obeys lines on standard input:
         stop NAME | kill NAME | start NAME         NAME is slurmctld or a node, n1, n2, ...
     and takes everything down when its input ends, whoever ended it.
 
