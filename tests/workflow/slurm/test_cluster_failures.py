@@ -160,7 +160,7 @@ def test_what_is_left_is_made_once_the_fault_is_mended_and_the_cube_is_the_local
 def test_a_drained_and_a_dead_node_lose_nothing(toil, whole, lab, wait, tmp_path):
     repo = fresh(toil, tmp_path / "repo")
     lab.dlatlas(repo, "cluster", "init")
-    for number in NUMBERS[:4]:
+    for number in NUMBERS:
         order(repo, number, "hold")
     process = lab.snakemake(repo, "--until", "cube")
     wait("four jobs", lambda: sum(notes(repo, "begun").values()) == 4)
@@ -182,7 +182,7 @@ def test_a_drained_and_a_dead_node_lose_nothing(toil, whole, lab, wait, tmp_path
 def test_a_killed_snakemake_started_again_takes_over_its_jobs(toil, whole, lab, wait, tmp_path):
     repo = fresh(toil, tmp_path / "repo")
     lab.dlatlas(repo, "cluster", "init")
-    for number in NUMBERS[:4]:
+    for number in NUMBERS:
         order(repo, number, "hold")
     first = lab.snakemake(repo, "--until", "cube")
     wait("four jobs", lambda: sum(notes(repo, "begun").values()) >= 4)
@@ -190,7 +190,7 @@ def test_a_killed_snakemake_started_again_takes_over_its_jobs(toil, whole, lab, 
     first.wait(10)
     left = {number: queue(lab, repo, number) for number in NUMBERS}
     second = lab.snakemake(repo, "--until", "cube")
-    wait("new jobs", lambda: all(len(queue(lab, repo, n)) == 2 for n in NUMBERS[:4]))
+    wait("new jobs", lambda: all(len(queue(lab, repo, number)) == 2 for number in NUMBERS))
     release(repo, *NUMBERS)
     assert second.wait(240) == 0, told(repo)
     assert all(len(jobs) == 1 for jobs in left.values())
