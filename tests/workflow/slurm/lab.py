@@ -55,7 +55,7 @@ MpiDefault=none
 KillWait=2
 OverTimeLimit=0
 InactiveLimit=0
-MinJobAge=60
+MinJobAge=300
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 """
