@@ -26,6 +26,11 @@ def accelerator() -> str:
     return "cpu"
 
 
+def gpus() -> list[str]:
+    """The GPUs that SLURM gave this job, as CUDA_VISIBLE_DEVICES names them; none outside a job."""
+    return os.environ["CUDA_VISIBLE_DEVICES"].split(",") if accelerator() == "gpu" else []
+
+
 def device_name() -> str:
     """The device in words, for the manifest: ``cpu``, or the GPU's model."""
     return torch.cuda.get_device_name(0) if accelerator() != "cpu" and torch.cuda.is_available() else "cpu"
