@@ -9,6 +9,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from dlatlas.cluster import Requests
 from dlatlas.errors import AtlasError
 from dlatlas.plan import Plan, Settings
 
@@ -17,6 +18,7 @@ DLATLAS = f"{sys.executable} -m dlatlas job"
 try:
     PLAN = Plan(Settings.read(config, Path(workflow.basedir)))
     TARGETS = PLAN.targets()
+    REQUESTS = Requests(PLAN)
     if workflow.is_main_process:
         PLAN.forget_lost()
 except AtlasError as error:
@@ -32,6 +34,9 @@ wildcard_constraints:
 
 localrules:
     all,
+    prepare,
+    figure,
+    atlas,
 
 
 rule all:

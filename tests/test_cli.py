@@ -17,7 +17,7 @@ def test_help_teaches_the_first_steps():
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "show", "new", "check", "reproduce", "publish", "pull", "whence", "export"]
+    "command", ["list", "show", "new", "check", "plan", "status", "reproduce", "publish", "pull", "whence", "export"]
 )
 def test_every_command_explains_itself(command):
     assert len(run(app, [command, "--help"]).output) > 200

@@ -2,4 +2,5 @@
 
 from dlatlas.cli import app
 
-app()
+if __name__ == "__main__":  # not in the processes that a stack is split over
+    app()

@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 job = typer.Typer(hidden=True, help="One step of the pipeline, as the Snakemake rules call it.")
 app.add_typer(job, name="job")
+cluster = typer.Typer(help="Tells the atlas about a SLURM cluster.", no_args_is_help=True)
+app.add_typer(cluster, name="cluster")
 
 StudyName = Annotated[str, typer.Argument(help="The study's name, as `dlatlas list` shows it.")]
 Params = Annotated[Path, typer.Option(help="Folder of params files.")]
@@ -139,6 +141,64 @@ def check(
             bad += 1
     if bad:
         raise typer.Exit(1)
+
+
+@app.command()
+@plain_errors
+def plan(
+    studies: Annotated[list[str] | None, typer.Argument(help="Which studies; all if none.")] = None,
+    params: Params = PARAMS,
+    data: Data = DATA,
+    results: Results = RESULTS,
+    scale: ScaleName = "cluster",
+) -> None:
+    """What a sweep will cost: shards, hours, gigabytes; a cluster is then asked for that much.
+
+    Traces a step of each shape or tries some solves, which takes seconds to minutes; nothing is submitted.
+    """
+    from dlatlas.show import costs
+
+    costs(_plan(params, data, results, scale, ",".join(studies or [])))
+
+
+@cluster.command()
+@plain_errors
+def init(
+    account: Annotated[str | None, typer.Option(help="Who pays; what `sacctmgr` says if not given.")] = None,
+    partition: Annotated[str | None, typer.Option(help="For jobs without GPU; the default one if not given.")] = None,
+    gpu_partition: Annotated[str | None, typer.Option(help="For trainings; one with GPUs if not given.")] = None,
+) -> None:
+    """Asks `sinfo` and `sacctmgr` and writes workflow/profiles/slurm/site.yaml.
+
+    Then `snakemake --workflow-profile workflow/profiles/slurm --config scale=cluster` runs on the cluster.
+    """
+    from dlatlas.cluster import SITE, find_site, write_site
+
+    site = find_site(account, partition, gpu_partition)
+    write_site(ROOT / SITE, site)
+    typer.echo(f"wrote {os.path.relpath(ROOT / SITE)}:")
+    typer.echo((ROOT / SITE).read_text().rstrip())
+
+
+@app.command()
+@plain_errors
+def status(
+    params: Params = PARAMS,
+    data: Data = DATA,
+    results: Results = RESULTS,
+    scale: ScaleName = "laptop",
+    studies: Annotated[str, typer.Option(help="Which studies, with commas between; all if not given.")] = "",
+    watch: Annotated[bool, typer.Option(help="Stay, and look again every few seconds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """How far it is: shards done, running, waiting and failed, runs a second, time left. From any shell."""
+    from dlatlas.status import report, watched
+
+    found = _plan(params, data, results, scale, studies)
+    if as_json:
+        typer.echo(json.dumps(report(found), indent=1))
+    else:
+        watched(found, forever=watch)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dlatlas.errors import AtlasError
 from dlatlas.plan import Plan
-from dlatlas.store import read_json
+from dlatlas.store import read_json, write_json
 from dlatlas.verdict import show
+
+SHORT, LONG = 2.0, 120.0
+"""Minutes: a shorter job is mostly its start, a longer one waits for a large gap and loses more when it is killed."""
 
 LOOKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
 
@@ -65,6 +70,56 @@ def wide_console() -> Console:
     """Standard output; at least 120 columns where it is not a terminal."""
     width = None if sys.stdout.isatty() else max(shutil.get_terminal_size().columns, 120)
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def costs(plan: Plan, console: Console | None = None) -> None:
+    """Estimates every study's shards, prints what they cost, and writes that where the rules find it."""
+    from dlatlas.cluster import SITE, START, UNKNOWN_MINUTES, estimates_path, read_site
+    from dlatlas.data.prepare import prepare
+    from dlatlas.estimate import estimates
+
+    console = console or wide_console()
+    site = read_site(plan.settings.root / SITE)
+    rows = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("study", "runs", "jobs", "minutes a job", "hours", "memory", "on disk", "known from"):
+        rows.add_column(name, justify="left" if name in ("study", "known from") else "right", no_wrap=True)
+    hints = []
+    for name in plan.names:
+        if plan.needs_data(name):
+            prepare(plan.settings.data, plan.settings.pointer)
+        sweep = plan.sweep(name)
+        gpu = sweep.study.kind == "train" and bool(site.gpus or site.gres)
+        try:
+            found, factor, finished = estimates(plan, name, gpu)
+        except AtlasError as error:
+            rows.add_row(name, f"{sweep.size:,}", f"{len(sweep.shards):,}", *4 * ["?"], "nothing")
+            hints.append(f"{error}; its jobs ask for {UNKNOWN_MINUTES} minutes, and more if they are killed")
+            continue
+        record = {"study": name, "scale": sweep.scale, "gpu": gpu, "factor": factor, "finished": finished}
+        write_json(estimates_path(plan, name), {**record, "shards": {key: asdict(each) for key, each in found.items()}})
+        minutes = sorted((START + each.seconds) / 60 for each in found.values())
+        rows.add_row(
+            name,
+            f"{sweep.size:,}",
+            f"{len(found):,}",
+            f"{minutes[0]:.2g} to {minutes[-1]:.2g}" if len(found) > 1 else f"{minutes[0]:.2g}",
+            f"{sum(minutes) / 60:.2g} {'GPU' if gpu else 'core'}",
+            f"{max(each.megabytes for each in found.values()) / 1e3:.2g} GB",
+            f"{sum(each.stored_megabytes for each in found.values()) / 1e3:.2g} GB",
+            f"{finished} finished shards" if finished else "shapes alone",
+        )
+        hints += _right_size(name, sweep.shard_runs, sum(minutes) / len(minutes), minutes[-1])
+    console.print(rows)
+    for hint in hints:
+        console.print(hint, style="yellow")
+
+
+def _right_size(name: str, shard_runs: int, mean: float, longest: float) -> list[str]:
+    if SHORT <= longest <= LONG:
+        return []
+    better = max(1, round(shard_runs * 20 / mean))
+    word = "long" if longest > LONG else "short"
+    return [f"params/{name}.yaml: jobs are {word}; shard_runs: {better} would make them about 20 minutes"]
 
 
 def _record(plan: Plan, name: str) -> dict[str, Any] | None:

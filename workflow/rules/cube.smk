@@ -8,6 +8,8 @@ rule cube:
         "logs/{study}/cube-{digest}.log",
     benchmark:
         "logs/{study}/cube-{digest}.tsv"
+    resources:
+        **REQUESTS.of("cube"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -8,6 +8,8 @@ rule verdict:
         "logs/{study}/verdict-{digest}.log",
     benchmark:
         "logs/{study}/verdict-{digest}.tsv"
+    resources:
+        **REQUESTS.of("verdict"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -14,6 +14,8 @@ rule measure:
     benchmark:
         "logs/{study}/measure-{digest}.tsv"
     threads: 1
+    resources:
+        **REQUESTS.of("measure"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

@@ -12,6 +12,8 @@ rule train:
     benchmark:
         "logs/{study}/train-{digest}.tsv"
     threads: 1
+    resources:
+        **REQUESTS.of("train"),
     params:
         dlatlas=DLATLAS,
         options=OPTIONS,

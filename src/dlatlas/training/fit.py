@@ -10,12 +10,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from dlatlas.errors import CorruptedError, InputError
 from dlatlas.store import read_sealed, write_sealed
 from dlatlas.study import Study
 from dlatlas.training.build import Built, build
+from dlatlas.training.device import accelerator
 from dlatlas.training.ensemble import Progress, StackedEnsemble
 from dlatlas.training.progress import ProgressBar
 from dlatlas.training.stack import Stack
@@ -62,8 +64,9 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated.*")
         warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
         trainer = pl.Trainer(
-            accelerator="auto",
+            accelerator=accelerator(),
             devices=1,
+            plugins=[LightningEnvironment()],  # one process, also where SLURM's variables say otherwise
             max_epochs=1,
             logger=False,
             enable_checkpointing=False,

@@ -71,3 +71,24 @@ def seconds(traced: GraphModule) -> float:
             args = torch.fx.node.map_arg(node.args, lambda each: each.meta["val"])
             total += OPERATION * count(*args, **node.kwargs, out_val=made)
     return total
+
+
+def peak(traced: GraphModule) -> int:
+    """Bytes that one call of a traced step holds at most beside its inputs, each tensor up to its last use."""
+    last: dict[Node, Node] = {}
+    for node in traced.graph.nodes:
+        for source in node.all_input_nodes:
+            last[source] = node
+    held = highest = 0
+    for node in traced.graph.nodes:
+        if node.op == "call_function" and node.target not in VIEWS:
+            held += _bytes(node)
+            highest = max(highest, held)
+        held -= sum(_bytes(s) for s in node.all_input_nodes if last[s] is node and s.op == "call_function")
+    return highest
+
+
+def _bytes(node: Node) -> int:
+    made = node.meta.get("val")
+    tensors = made if isinstance(made, tuple | list) else [made]
+    return 0 if node.target in VIEWS else sum(t.numel() * t.element_size() for t in tensors if torch.is_tensor(t))

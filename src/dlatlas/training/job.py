@@ -123,7 +123,7 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
         "seconds": round(time.monotonic() - begun, 3),
-        "machine": {"processor": processor(), "python": platform.python_version()},
+        "machine": _machine(sweep),
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,
     }
@@ -131,6 +131,15 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
     for part in path.parent.glob(f".*{path.stem}.part-*"):
         part.unlink(missing_ok=True)
     return manifest
+
+
+def _machine(sweep: Sweep) -> dict[str, str]:
+    machine = {"processor": processor(), "python": platform.python_version()}
+    if sweep.study.kind == "train":
+        from dlatlas.training.device import device_name
+
+        machine["device"] = device_name()
+    return machine
 
 
 def read_shard(path: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:

@@ -1,0 +1,207 @@
+"""What goes wrong on clusters, done on purpose to a real one; the cube is always that of one machine."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NUMBERS = range(1, 9)
+ONCE = dict.fromkeys(NUMBERS, 1)
+
+
+def told(repo):
+    return (repo.path / "snakemake.log").read_text()
+
+
+def files(folder):
+    """The content of every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def toil(checkout, tmp_path_factory):
+    """A checkout with eight shards that do what they are told; nothing is made yet."""
+    repo = checkout(tmp_path_factory.mktemp("toil") / "repo")
+    shutil.copy(HERE / "toil_study.py", repo.path / "src/dlatlas/studies/toil.py")
+    params = f"axes:\n  number: {list(NUMBERS)}\nshard_runs: 2\nscales:\n  smoke: {{axes: {{seed: [0, 1]}}}}\n"
+    (repo.path / "params/toil.yaml").write_text(params)
+    for name in ("orders", "release"):
+        (repo.path / name).mkdir()
+    code = (
+        "import json; from pathlib import Path; from dlatlas.plan import Plan, Settings\n"
+        "sweep = Plan(Settings.read({'scale': 'smoke'}, Path('.'))).sweep('toil')\n"
+        "print(json.dumps({shard.stacks[0].shared['number']: shard.digest for shard in sweep.shards}))"
+    )
+    repo.shards = {int(number): digest for number, digest in json.loads(repo.python("-c", code).stdout).items()}
+    assert sorted(repo.shards) == list(NUMBERS)
+    cost = {"runs": 2, "seconds": 1.0, "megabytes": 50.0, "stored_megabytes": 1.0}  # as `dlatlas plan` would say
+    (repo.path / "results/plans").mkdir(parents=True)
+    shards = dict.fromkeys(repo.shards.values(), cost)
+    (repo.path / "results/plans/toil-smoke.json").write_text(json.dumps({"shards": shards}))
+    return repo
+
+
+@pytest.fixture(scope="module")
+def whole(toil, tmp_path_factory):
+    """Its cube, made on this machine without a fault."""
+    repo = toil.copy(tmp_path_factory.mktemp("whole") / "repo")
+    done = repo.snakemake("--until", "cube")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return files(repo.path / "results/toil/cube.zarr")
+
+
+def fresh(toil, to):
+    repo = toil.copy(to)
+    repo.shards = toil.shards
+    return repo
+
+
+def order(repo, number, what):
+    (repo.path / "orders" / str(number)).write_text(what)
+
+
+def release(repo, *numbers):
+    for number in numbers:
+        (repo.path / "release" / str(number)).touch()
+
+
+def notes(repo, what):
+    """How often each number was begun or done."""
+    path = repo.path / "notes"
+    lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return Counter(int(number) for word, number, *_ in lines if word == what)
+
+
+def queue(lab, repo, number, *states):
+    """SLURM's jobs of a shard, in these states."""
+    lines = lab.ask("squeue", "-h", "-o", "%i|%T|%N|%k").splitlines()
+    found = [line.split("|") for line in lines if line.endswith(f"toil_{repo.shards[number]}")]
+    return [(job, node) for job, state, node, _ in found if not states or state in states]
+
+
+CANCELLED, LATE, GREEDY, REFUSING = 1, 2, 3, 4
+
+
+@pytest.fixture(scope="module")
+def storm(toil, lab, wait, tmp_path_factory):
+    """One sweep during which nearly everything goes wrong; six jobs at once, eight are ready."""
+    repo = fresh(toil, tmp_path_factory.mktemp("storm") / "repo")
+    lab.dlatlas(repo, "cluster", "init")
+    for number in (CANCELLED, LATE):
+        order(repo, number, "hold")
+    order(repo, GREEDY, "gorge")
+    order(repo, REFUSING, "refuse")
+    process = lab.snakemake(repo, "--until", "cube", "--jobs", "6", "--retries", "2")
+    (late, _), *_ = wait("late", lambda: notes(repo, "begun")[LATE] and queue(lab, repo, LATE, "RUNNING"))
+    lab.ask("scontrol", "update", f"JobId={late}", "TimeLimit=1")
+    (job, _), *_ = wait("cancelled", lambda: notes(repo, "begun")[CANCELLED] and queue(lab, repo, CANCELLED, "RUNNING"))
+    repo.seen = lab.status(repo)["toil"]
+    lab.ask("scancel", job)
+    lab.tell("stop", "slurmctld")
+    time.sleep(5)
+    lab.tell("start", "slurmctld")
+    wait("slurmctld", lambda: "is UP" in lab.ask("scontrol", "ping", check=False))
+    repo.code = process.wait(300)
+    repo.after = lab.status(repo)["toil"]
+    return repo
+
+
+def test_a_failing_shard_stops_only_itself_and_the_report_says_which_and_why(storm):
+    assert storm.code == 1
+    assert notes(storm, "done") == {number: 1 for number in NUMBERS if number != REFUSING}
+    assert notes(storm, "begun")[REFUSING] >= 3  # each attempt, and in halves
+    assert f"digest={storm.shards[REFUSING]}" in told(storm)
+    (failed,) = storm.after["shards"]["failed"]
+    assert failed["digest"] == storm.shards[REFUSING]
+    assert f"number {REFUSING} refuses" in failed["why"]
+    assert storm.after["shards"]["done"] == len(NUMBERS) - 1
+
+
+def test_a_cancelled_job_is_run_again(storm):
+    assert notes(storm, "begun")[CANCELLED] == 2
+    assert notes(storm, "done")[CANCELLED] == 1
+
+
+def test_a_job_past_its_time_limit_is_run_again_with_more_time(storm):
+    assert notes(storm, "begun")[LATE] == 2
+    assert re.search(r"SLURM status is: 'TIMEOUT'", told(storm))
+    asked = re.findall(rf"digest={storm.shards[LATE]}\n    resources: .*?runtime=(\d+)", told(storm))
+    assert [int(minutes) for minutes in asked] == [5, 10]
+
+
+def test_a_job_over_its_memory_is_run_again_with_more(storm):
+    assert notes(storm, "begun")[GREEDY] == 2
+    asked = re.findall(rf"digest={storm.shards[GREEDY]}\n    resources: .*?mem_mb=(\d+)", told(storm))
+    assert [int(memory) for memory in asked] == [1275, 2550]
+
+
+def test_no_more_jobs_are_in_the_queue_than_allowed_and_status_tells_while_it_runs(storm):
+    seen = storm.seen["shards"]
+    assert seen["running"] >= 2
+    assert seen["done"] + seen["running"] + seen["waiting"] + len(seen["failed"]) == len(NUMBERS)
+    events = re.findall(r"has been submitted|Error in rule|Finished jobid", told(storm))
+    assert events[:7].count("has been submitted") == 6
+
+
+def test_what_is_left_is_made_once_the_fault_is_mended_and_the_cube_is_the_local_one(storm, whole, lab):
+    (storm.path / "orders" / str(REFUSING)).unlink()
+    assert lab.snakemake(storm, "--until", "cube").wait(120) == 0, told(storm)
+    assert notes(storm, "done") == ONCE
+    assert files(storm.path / "results/toil/cube.zarr") == whole
+
+
+def test_a_drained_and_a_dead_node_lose_nothing(toil, whole, lab, wait, tmp_path):
+    repo = fresh(toil, tmp_path / "repo")
+    lab.dlatlas(repo, "cluster", "init")
+    for number in NUMBERS:
+        order(repo, number, "hold")
+    process = lab.snakemake(repo, "--until", "cube")
+    wait("four jobs", lambda: sum(notes(repo, "begun").values()) == 4)
+    on_n2 = [job for number in NUMBERS for job, node in queue(lab, repo, number, "RUNNING") if node == "n2"]
+    assert len(on_n2) == 2
+    lost = [number for number in NUMBERS for job, _ in queue(lab, repo, number) if job in on_n2]
+    lab.ask("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test")
+    lab.tell("kill", "n2")
+    try:
+        wait("n2 down", lambda: "down" in lab.ask("sinfo", "-h", "-n", "n2", "-o", "%T"))
+    finally:
+        lab.ask("scontrol", "update", "NodeName=n1", "State=RESUME")
+        lab.tell("start", "n2")
+
+    def requeued():
+        return {job for number in NUMBERS for job, _ in queue(lab, repo, number, "PENDING")} >= set(on_n2)
+
+    wait("both jobs in the queue again", requeued)
+    release(repo, *NUMBERS)
+    wait("the processes that outlived their slurmd", lambda: all(notes(repo, "done")[number] for number in lost))
+    for job in on_n2:  # SLURM lets them wait for two minutes
+        lab.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+    assert process.wait(240) == 0, told(repo)
+    assert notes(repo, "done") == ONCE
+    assert files(repo.path / "results/toil/cube.zarr") == whole
+
+
+def test_a_killed_snakemake_started_again_takes_over_its_jobs(toil, whole, lab, wait, tmp_path):
+    repo = fresh(toil, tmp_path / "repo")
+    lab.dlatlas(repo, "cluster", "init")
+    for number in NUMBERS:
+        order(repo, number, "hold")
+    first = lab.snakemake(repo, "--until", "cube")
+    wait("four jobs", lambda: sum(notes(repo, "begun").values()) >= 4)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait(10)
+    left = {number: queue(lab, repo, number) for number in NUMBERS}
+    second = lab.snakemake(repo, "--until", "cube")
+    wait("new jobs", lambda: all(len(queue(lab, repo, number)) == 2 for number in NUMBERS))
+    release(repo, *NUMBERS)
+    assert second.wait(240) == 0, told(repo)
+    assert all(len(jobs) == 1 for jobs in left.values())
+    assert notes(repo, "done") == ONCE
+    assert files(repo.path / "results/toil/cube.zarr") == whole
