@@ -159,8 +159,8 @@ def _trained(sweep: Sweep, plan: StackPlan, data: Path) -> Weight:
 
 def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float]:
     """Runs, seconds, bytes of memory and bytes on disk of a whole training of a few runs, from one step of it."""
+    from dlatlas.training.build import prepare_stack
     from dlatlas.training.ensemble import StackedEnsemble
-    from dlatlas.training.fit import prepare_stack
     from dlatlas.training.graph import peak, seconds
 
     class OneStep(StackedEnsemble):

@@ -25,7 +25,7 @@ from dlatlas.study import SHAPES, Study, Value, load_study, module
 TRAIN_ROOTS = (
     "dlatlas.training.build:build",
     "dlatlas.training.ensemble:StackedEnsemble",
-    "dlatlas.training.fit:prepare_stack",
+    "dlatlas.training.build:prepare_stack",
     "dlatlas.training.fit:stored",
 )
 SOLVE_ROOTS = ("dlatlas.training.stack:Stack",)

@@ -16,7 +16,7 @@ from dlatlas.measures.trained import Trained, evaluate
 from dlatlas.store import only_one, read_json, write_arrays, write_json
 from dlatlas.study import Study, Variable
 from dlatlas.sweep import Shard, Sweep
-from dlatlas.training.fit import prepare_stack
+from dlatlas.training.build import prepare_stack
 from dlatlas.training.halves import Arrays, Rows, in_halves, joined
 from dlatlas.training.job import FAILED, finished, read_shard, with_late
 from dlatlas.training.stack import Stack, stack_of

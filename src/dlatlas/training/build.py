@@ -14,6 +14,7 @@ from dlatlas.data.dataset import Dataset, Online
 from dlatlas.errors import InputError
 from dlatlas.optimizers.rule import UpdateRule
 from dlatlas.streams import stream, torch_seed
+from dlatlas.study import Study
 from dlatlas.training.stack import Stack
 
 
@@ -95,6 +96,17 @@ def build(stack: Stack) -> Built:
         loss=registry.find(registry.LOSSES, "loss", stack["loss"]),
         rule=registry.find(registry.OPTIMIZERS, "optimizer", stack["optimizer"]),
     )
+
+
+def prepare_stack(stack: Stack, study: Study) -> Built:
+    """Builds a stack and applies the study's ``setup``, which may set hyper-parameters run by run."""
+    built = build(stack)
+    if study.setup is not None:
+        for name, value in study.setup(built).items():
+            if name not in built.hyper:
+                raise InputError(f"setup sets {name!r}, which is no numeric hyper-parameter of this study")
+            built.hyper[name] = torch.as_tensor(value).to(built.hyper[name])
+    return built
 
 
 def _arguments(function: Callable[..., Any], stack: Stack) -> list[str]:

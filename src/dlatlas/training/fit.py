@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor
 
-from dlatlas.errors import CorruptedError, InputError
+from dlatlas.errors import CorruptedError
 from dlatlas.store import read_sealed, write_sealed
 from dlatlas.study import Study
-from dlatlas.training.build import Built, build
+from dlatlas.training.build import prepare_stack
 from dlatlas.training.device import accelerator
 from dlatlas.training.ensemble import Progress, StackedEnsemble
 from dlatlas.training.progress import ProgressBar
@@ -25,17 +25,6 @@ from dlatlas.training.stack import Stack
 OK, DIVERGED = 0, 1
 SAVE_EVERY = 20.0
 """Seconds between two states on disk."""
-
-
-def prepare_stack(stack: Stack, study: Study) -> Built:
-    """Builds a stack and applies the study's ``setup``, which may set hyper-parameters run by run."""
-    built = build(stack)
-    if study.setup is not None:
-        for name, value in study.setup(built).items():
-            if name not in built.hyper:
-                raise InputError(f"setup sets {name!r}, which is no numeric hyper-parameter of this study")
-            built.hyper[name] = torch.as_tensor(value).to(built.hyper[name])
-    return built
 
 
 def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[np.generic]]:

@@ -240,7 +240,14 @@ def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[
 def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
     if sweep.study.kind != "train":
         return _checked(sweep, stack, sweep.study.solve(stack))
-    return import_module("dlatlas.training.fit").fit_stack(stack, sweep.study, part.with_name(f"{part.name}.progress"))
+    from dlatlas.training.device import gpus
+    from dlatlas.training.fit import fit_stack
+    from dlatlas.training.split import fit_split
+
+    progress = part.with_name(f"{part.name}.progress")
+    if len(stack) >= len(gpus()) > 1:
+        return fit_split(stack, sweep.name, progress, gpus())
+    return fit_stack(stack, sweep.study, progress)
 
 
 def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
