@@ -228,9 +228,9 @@ def _imported(node: ast.AST) -> dict[str, str]:
 
 def _stripped(root: ast.AST) -> list[ast.AST]:
     """All nodes of a tree from which docstrings and annotations are taken away: neither changes a number."""
-    found, todo = [], [root]
-    while todo:
-        node = todo.pop()
+    found, ahead = [], [root]
+    while ahead:
+        node = ahead.pop()
         found.append(node)
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
@@ -246,7 +246,7 @@ def _stripped(root: ast.AST) -> list[ast.AST]:
         for field in node._fields:  # as ast.iter_child_nodes, three times as fast
             value = getattr(node, field, None)
             if isinstance(value, list):
-                todo += [item for item in value if isinstance(item, ast.AST)]
+                ahead += [item for item in value if isinstance(item, ast.AST)]
             elif isinstance(value, ast.AST):
-                todo.append(value)
+                ahead.append(value)
     return found

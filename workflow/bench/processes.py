@@ -5,6 +5,7 @@ and the line through them is read at 256, start included.
 """
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ def snakemake_jobs(work: Workload, data: Path) -> float:
             (Path(folder) / "Snakefile").write_text(
                 f"rule all:\n    input: expand('{{seed}}.txt', seed=range({number}))\n\n"
                 "rule fit:\n    output: '{seed}.txt'\n    threads: 1\n"
-                f"    shell: '{sys.executable} {HERE / 'processes.py'} {data} {work.name!r} > {{output}}'\n"
+                f'    shell: "{sys.executable} {HERE / "processes.py"} {data} {shlex.quote(work.name)} > {{output}}"\n'
             )
             command = [sys.executable, "-m", "snakemake", "--directory", folder, "--cores", "2", "--quiet", "all"]
             where = ["--snakefile", f"{folder}/Snakefile", "--scheduler", "greedy"]
