@@ -134,16 +134,17 @@ def test_twenty_kills_at_random_points_end_in_equal_cubes_and_train_nothing_twic
         now = manifests(repo)
         return all(now.get(path) == was for path, was in finished.items())
 
-    process = start(repo)
     while kills < KILLS:
         victim = chance.choice(list(hits))
-        deadline = time.monotonic() + whole.seconds * chance.uniform(0.05, 0.25)
+        wait = whole.seconds * chance.uniform(0.08, 0.35)
+        process = start(repo)
+        deadline = time.monotonic() + wait
         while process.poll() is None and (time.monotonic() < deadline or (victim == "job" and not jobs_of(process))):
             time.sleep(0.05)
         if killed(process, victim, chance):
             kills, hits[victim] = kills + 1, hits[victim] + 1
-            if victim == "job":  # Snakemake goes on with the others
-                continue
+            if victim == "job":  # another job may go on; then the study has failed
+                process.wait()
         process.wait()
         assert still(finished), f"kill {kills} of {victim}: something finished was made again"
         finished = manifests(repo)
@@ -151,8 +152,6 @@ def test_twenty_kills_at_random_points_end_in_equal_cubes_and_train_nothing_twic
             whole_again()
             number += 1
             repo, finished = three.copy(tmp_path / str(number)), {}
-        process = start(repo)
-    process.wait()
     finish(repo)
     whole_again()
     for process in orphans(repo):
