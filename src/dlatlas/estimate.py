@@ -1,7 +1,7 @@
 """What the shards of a sweep will cost, before any is computed: seconds, memory, bytes on disk.
 
 A training is weighed by tracing one step of each shape with two and with three runs: its time and its memory are affine
-in the number of runs. A solve is tried on the runs of two seeds and of three (runs of one seed may share their work),
+in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of three (runs of one seed may share their work),
 cheapest shapes first, for a few seconds; what is too long to try is scaled by the study's own ``cost``. Shards of the
 study that are finished here, at any scale, say by what factor this is wrong, and correct it.
 """
@@ -154,11 +154,17 @@ def _cost(sweep: Sweep, stack: StackPlan) -> float:
 
 def _trained(sweep: Sweep, plan: StackPlan, data: Path) -> Weight:
     few, more = (_traced(sweep, stack_of(sweep, replace(plan, index=plan.index[:runs]), data)) for runs in (2, 3))
-    return Weight(*(Affine.through((few[0], a), (more[0], b)) for a, b in zip(few[1:], more[1:])))
+    seconds, memory, stored = (Affine.through((few[0], a), (more[0], b)) for a, b in zip(few[2:], more[2:]))
+    # Preparing is measured, so it is not drawn out to more runs: a thousand of them would multiply its noise.
+    return Weight(replace(seconds, fixed=seconds.fixed + min(few[1], more[1])), memory, stored)
 
 
-def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float]:
-    """Runs, seconds, bytes of memory and bytes on disk of a whole training of a few runs, from one step of it."""
+def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float, float]:
+    """A whole training of a few runs, from one step of it.
+
+    Returns:
+        Runs; seconds of preparing, measured; seconds of training, bytes of memory and bytes on disk, counted.
+    """
     from dlatlas.training.build import prepare_stack
     from dlatlas.training.ensemble import StackedEnsemble
     from dlatlas.training.graph import peak, seconds
@@ -178,7 +184,7 @@ def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float]:
     parameters = sum(value.nbytes for value in module.progress.parameters.values())
     stored = parameters * len(module.due) + module.progress.trace.nbytes
     memory = 2 * stored + 2 * parameters + peak(module.traced)
-    return len(stack), prepared + module.steps * seconds(module.traced), memory, stored
+    return len(stack), prepared, module.steps * seconds(module.traced), memory, stored
 
 
 # Solves.
