@@ -1,9 +1,10 @@
 """What the shards of a sweep will cost, before any is computed: seconds, memory, bytes on disk.
 
-A training is weighed by tracing one step of each shape with two and with three runs: its time and its memory are affine
-in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of three (runs of one seed may share their work),
-cheapest shapes first, for a few seconds; what is too long to try is scaled by the study's own ``cost``. Shards of the
-study that are finished here, at any scale, say by what factor this is wrong, and correct it.
+A training is weighed by tracing one step of each shape with two and with three runs: its time and its memory are
+affine in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of three
+(runs of one seed may share their work), cheapest shapes first, for a few seconds; what is too long to try is scaled
+by the study's own ``cost``. Shards of the study that are finished here, at any scale, say by what factor this is
+wrong, and correct it.
 """
 
 import signal
@@ -178,7 +179,7 @@ def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float, float
 
     begun = time.process_time()
     module = OneStep(prepare_stack(stack, sweep.study))
-    module._advance(0)
+    module._losses(0, 1)
     module.on_fit_end()
     prepared = time.process_time() - begun
     parameters = sum(value.nbytes for value in module.progress.parameters.values())

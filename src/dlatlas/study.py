@@ -111,7 +111,12 @@ TRAINING = {
     "steps": count(100, "update steps"),
     "checkpoints": count(8, "log-spaced steps at which the parameters are kept, beside the first", low=1),
     "trace_every": count(1, "the loss is kept every this many steps", low=1),
-    "precision": choice("float32", ("float32", "float64"), "floating-point type of the training"),
+    "precision": choice(
+        "float32",
+        ("float32", "float64", "tf32", "bf16"),
+        "floating-point type of the training; tf32: float32, matrix products on tensor cores where there are any; "
+        "bf16: the network in bfloat16, its weights, loss and update in float32",
+    ),
 }
 """The hyper-parameters that every study of kind ``train`` has; a study adds its own."""
 

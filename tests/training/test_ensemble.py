@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch.func import functional_call
 
 from dlatlas import registry
-from dlatlas.streams import stream
 from dlatlas.training import ensemble
 from dlatlas.training.build import build
 from dlatlas.training.ensemble import StackedEnsemble
+from dlatlas.training.order import epoch_order, order_keys
 from dlatlas.training.steps import checkpoint_steps
 
 RULES = ("sgd", "momentum", "nesterov", "adam", "signsgd")
@@ -73,7 +73,7 @@ def test_minibatches_are_those_of_the_run_s_own_order_stream(stack_of):
     for run in range(2):
         batches = []
         for epoch in range(3):
-            order = stream(stack.key(run), "order", epoch).permutation(24)
+            order = epoch_order(order_keys([stack.key(run)]), epoch, 24)[0].numpy()
             batches += [order[i * 5 : i * 5 + 5] for i in range(4)]
         weights, losses = by_hand(stack, run, batches[:9])
         torch.testing.assert_close(module.progress.parameters["layers.0.weight"][run], weights["layers.0.weight"])

@@ -6,7 +6,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from dlatlas.measures.losses import cross_entropy
 from dlatlas.models.conv_net import ConvNet
 from dlatlas.models.mlp import MLP
-from dlatlas.training.graph import BYTE, CALL, OPERATION, lean, seconds
+from dlatlas.training.graph import CORE, lean, seconds
 
 
 def calls(graph):
@@ -56,12 +56,14 @@ def test_whatever_it_takes_out_the_function_stays(function):
 def test_a_step_is_weighed_by_calls_bytes_and_operations():
     a, b = torch.randn(7, 4, 5), torch.randn(7, 5, 6)
     product = make_fx(torch.bmm)(a, b)
-    assert seconds(product) == pytest.approx(CALL + BYTE * 4 * 7 * 4 * 6 + OPERATION * 2 * 7 * 4 * 5 * 6)
+    assert seconds(product) == pytest.approx(CORE.call + CORE.byte * 4 * 7 * 4 * 6 + CORE.operation * 2 * 7 * 4 * 5 * 6)
     image, kernel = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3)
     convolved = make_fx(lambda x, w: torch.nn.functional.conv2d(x, w, padding=1))(image, kernel)
     outputs = 2 * 4 * 8 * 8
-    assert seconds(convolved) == pytest.approx(CALL + BYTE * 4 * outputs + OPERATION * 2 * outputs * 3 * 9)
+    assert seconds(convolved) == pytest.approx(
+        CORE.call + CORE.byte * 4 * outputs + CORE.operation * 2 * outputs * 3 * 9
+    )
 
 
 def test_a_view_weighs_nothing():
-    assert seconds(make_fx(lambda a: a.mT[0].reshape(-1))(torch.randn(2, 3, 4))) <= CALL + BYTE * 4 * 12
+    assert seconds(make_fx(lambda a: a.mT[0].reshape(-1))(torch.randn(2, 3, 4))) <= CORE.call + CORE.byte * 4 * 12

@@ -176,7 +176,7 @@ def test_a_trained_shard_interrupted_anywhere_ends_with_equal_numbers(tmp_path, 
     sweep = make(kind="train", seed=range(3), lr=[0.05, 0.1], optimizer=["adam"])
     compute(sweep, tmp_path / "whole")
     monkeypatch.setattr(fit, "SAVE_EVERY", 0.0)
-    advance = StackedEnsemble._advance
+    losses = StackedEnsemble._losses
 
     class Killed(BaseException):
         pass
@@ -184,12 +184,12 @@ def test_a_trained_shard_interrupted_anywhere_ends_with_equal_numbers(tmp_path, 
     stops = iter([7, 15, 29])
     stop = next(stops)
 
-    def interrupted(self, step):
-        if step == stop:
+    def interrupted(self, first, last):
+        if stop is not None and first <= stop < last:
             raise Killed
-        return advance(self, step)
+        return losses(self, first, last)
 
-    monkeypatch.setattr(StackedEnsemble, "_advance", interrupted)
+    monkeypatch.setattr(StackedEnsemble, "_losses", interrupted)
     for following in (*stops, None):
         with pytest.raises(Killed):
             compute(sweep, tmp_path / "killed")

@@ -26,22 +26,27 @@ STUDY = Study(
 )  # fmt: skip
 
 
+def stack(work: Workload, steps: int, data: Path, precision: str = "float32") -> Stack:
+    """The runs of a workload, one a seed."""
+    base = {name: parameter.default for name, parameter in TRAINING.items()}
+    base |= {"model": work.model, "inputs": 64, "width": work.width, "outputs": 10, "activation": "relu"}
+    base |= {"depth": 1, "bias": True} if work.model == "mlp" else {"depth": 2}
+    base |= {"n_train": EXAMPLES, "loss": "cross_entropy", "lr": LR, "batch": work.batch, "checkpoints": 1}
+    base |= {"steps": steps, "trace_every": steps, "precision": precision}
+    runs = [{**base, "seed": seed} for seed in range(work.runs)]
+    return Stack(runs, base, data)
+
+
 def engine(work: Workload, data: Path, *, compiled: bool) -> dict[str, float]:
     """Run-steps a second: steady, and of a whole fit with building and tracing.
 
     Compiled is what long stacks get by themselves, see ``ensemble.COMPILE_FROM``. Steady rates are the difference of
     two lengths, so that start-up and compilation drop out.
     """
-    base = {name: parameter.default for name, parameter in TRAINING.items()}
-    base |= {"model": work.model, "inputs": 64, "width": work.width, "outputs": 10, "activation": "relu"}
-    base |= {"depth": 1, "bias": True} if work.model == "mlp" else {"depth": 2}
-    base |= {"n_train": EXAMPLES, "loss": "cross_entropy", "lr": LR, "batch": work.batch, "checkpoints": 1}
 
     def fit(steps: int) -> float:
-        runs = [{**base, "steps": steps, "trace_every": steps, "seed": seed} for seed in range(work.runs)]
-        stack = Stack(runs, {key: value for key, value in runs[0].items() if key != "seed"}, data)
         with tempfile.TemporaryDirectory() as folder:
-            return seconds(lambda: fit_stack(stack, STUDY, Path(folder) / "progress"))
+            return seconds(lambda: fit_stack(stack(work, steps, data), STUDY, Path(folder) / "progress"))
 
     before = ensemble.COMPILE_FROM
     ensemble.COMPILE_FROM = 0.0 if compiled else math.inf

@@ -61,7 +61,7 @@ def build(stack: Stack) -> Built:
     The init stream is named by the model, its arguments and the seed, the data stream by the data set, its arguments
     and the seed: runs that differ in the step size alone start from one point on one data set.
     """
-    dtype = getattr(torch, stack["precision"])
+    dtype = torch.float64 if stack["precision"] == "float64" else torch.float32
     maker = registry.find(registry.MODELS, "model", stack["model"])
     names = _arguments(maker, stack)
     networks = []

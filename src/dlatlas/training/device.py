@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -34,3 +36,20 @@ def gpus() -> list[str]:
 def device_name() -> str:
     """The device in words, for the manifest: ``cpu``, or the GPU's model."""
     return torch.cuda.get_device_name(0) if accelerator() != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """Float32 products in full precision, or on tensor cores if that is ``tf32``; convolutions that repeat themselves.
+
+    torch's own defaults differ: convolutions in tf32, by whichever algorithm is fastest today.
+    """
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic
+    try:
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        cudnn.allow_tf32, cudnn.deterministic = precision == "tf32", True
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.deterministic = before[1:]

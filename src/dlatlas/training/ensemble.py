@@ -6,24 +6,23 @@ runs and traced once into a flat graph of tensor operations, so that a step cost
 
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, IterableDataset
 
-from dlatlas.errors import InputError
 from dlatlas.optimizers.rule import State, Tensors
-from dlatlas.streams import Streams
 from dlatlas.training.build import Built
-from dlatlas.training.graph import lean, seconds
+from dlatlas.training.captured import Captured
+from dlatlas.training.feed import Feed, Given
+from dlatlas.training.graph import CORE, GPU, lean, seconds
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK_SECONDS = 0.2
@@ -32,9 +31,6 @@ CHUNK_SECONDS = 0.2
 COMPILE_FROM = 120.0
 """Seconds of a stack's training, estimated from its shapes, from which compiling the step repays the 5 to 25 s that it
 takes. The estimate is over all steps, so a resumed stack is computed as it was begun."""
-
-BLOCK = 16
-"""Steps whose random draws come from one block of a stream, so that a resumed run finds its place."""
 
 
 @dataclass
@@ -64,7 +60,6 @@ class StackedEnsemble(pl.LightningModule):
         self.built = built
         self.words: dict[str, Any] = {**built.stack.shared, **built.words}
         self.steps, self.every = int(built.stack["steps"]), int(built.stack["trace_every"])
-        self.workers, self.batch = int(built.stack["workers"]), int(built.stack["batch"])
         self.due = checkpoint_steps(self.steps, int(built.stack["checkpoints"]))
         runs = len(built.stack)
         dtype = next(iter(built.parameters.values())).dtype
@@ -78,30 +73,10 @@ class StackedEnsemble(pl.LightningModule):
             diverged_at=torch.full((runs,), -1, dtype=torch.int64),
         )
         self.kept: dict[int, Tensors] = {0: dict(built.parameters)}
-        keys = [built.stack.key(run) for run in range(runs)]
-        self._order_streams, self._noise_streams = Streams(keys, "order"), Streams(keys, "noise")
         self._chunk = 10
-        self._check_batch()
+        self._feed = Feed(built)
         self._compiled: Any = None
-        self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
-        self._next_epoch: tuple[int, Future[np.ndarray]] | None = None
-        self._drawer = ThreadPoolExecutor(1)
-        self._first_rows = built.which.numpy()[:, None] * (0 if built.x is None else built.x.shape[1])
-
-    def _check_batch(self) -> None:
-        built = self.built
-        if built.online is None and built.x is None:
-            raise InputError(f"data set {built.stack['data']!r}: it has neither examples nor a source of them")
-        needed = self.batch * self.workers
-        if built.online is not None and self.batch < 1:
-            raise InputError(f"batch: data set {built.stack['data']!r} has no end; expected a positive batch, found 0")
-        if built.x is not None and needed > built.x.shape[1]:
-            raise InputError(
-                f"batch: {self.workers} workers of {self.batch} examples need {needed}, "
-                f"found {built.x.shape[1]} training examples"
-            )
-        if self.workers > 1 and self.batch < 1:
-            raise InputError(f"batch: {self.workers} workers need a positive batch, found 0")
+        self._captured: Captured | None = None
 
     # What Lightning asks for.
 
@@ -119,6 +94,7 @@ class StackedEnsemble(pl.LightningModule):
         p.state = {name: _moved(value, self.device) for name, value in p.state.items()}
         p.trace, p.peak = p.trace.to(self.device), p.peak.to(self.device)
         p.peak_step, p.diverged_at = p.peak_step.to(self.device), p.diverged_at.to(self.device)
+        self._feed.to(self.device)
         self.built.buffers = _moved(self.built.buffers, self.device)
         self.built.hyper = _moved(self.built.hyper, self.device)
         self.built.which = self.built.which.to(self.device)
@@ -128,14 +104,16 @@ class StackedEnsemble(pl.LightningModule):
 
     def on_fit_end(self) -> None:
         """Lets the thread that draws the data's order go."""
-        self._drawer.shutdown(wait=False)
+        self._feed.close()
 
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
         """Some update steps of every run."""
         first, last = chunk
         begun = time.monotonic()
         with torch.no_grad():  # the gradients are in the step itself
-            self._record(first, torch.stack([self._advance(step) for step in range(first, last)]))
+            self._record(first, self._losses(first, last))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
         pace = (time.monotonic() - begun) / (last - first)
         self._chunk = int(min(max(CHUNK_SECONDS / pace, 1), 10 * self._chunk))
 
@@ -154,7 +132,9 @@ class StackedEnsemble(pl.LightningModule):
         """One update of one network."""
 
         def objective(weights: Tensors, x: Tensor, y: Tensor) -> Tensor:
-            loss = self.built.loss(functional_call(self.built.model, (weights, buffers), (x,)), y)
+            inputs = self._lowered((weights, buffers, x))
+            outputs = functional_call(self.built.model, inputs[:2], inputs[2:])
+            loss = self.built.loss(outputs.to(self.progress.peak.dtype), y)
             if self._decays:
                 loss = loss + 0.5 * hyper["weight_decay"] * sum(value.square().sum() for value in weights.values())
             return loss
@@ -175,26 +155,85 @@ class StackedEnsemble(pl.LightningModule):
     def _decays(self) -> bool:
         return any(run["weight_decay"] for run in self.built.stack.runs)
 
-    def _advance(self, step: int) -> Tensor:
-        """One update step of every run; the losses before it, ``(run,)``."""
-        p, built = self.progress, self.built
-        batch, shared = self._batch(step)
-        draws = self._draws(step)
-        now = torch.tensor(step + 1.0, dtype=p.peak.dtype, device=self.device)
-        inputs = (p.parameters, built.buffers, p.state, built.hyper, batch, draws, now)
+    def _lowered(self, tensors: Any) -> Any:  # noqa: ANN401
+        """In the precision that the network computes in; weights, loss and update keep theirs."""
+        if self.built.stack["precision"] != "bf16":
+            return tensors
+        return tree_map(lambda value: value.bfloat16() if value.is_floating_point() else value, tensors)
+
+    def _losses(self, first: int, last: int) -> Tensor:
+        """Steps ``first`` to ``last`` - 1 of every run; the losses before each, ``(step, run)``."""
+        losses, step = [], first
+        while step < last:
+            losses.append(self._advance(self._feed.at(step, last)))
+            step += len(losses[-1])
+        self.progress.step = last
+        if last in self.due:  # on the processor, where there is more memory
+            self.kept[last] = _moved(self.progress.parameters, torch.device("cpu"))
+        return torch.cat(losses)
+
+    def _advance(self, given: Given) -> Tensor:
+        """As many steps of every run as are given; the losses before each, ``(step, run)``."""
+        p = self.progress
         if self._compiled is None:
-            axes = (0, 0, 0, 0, None if shared else 0, None if draws is None else 0, None)
-            mapped = vmap(self._one, in_dims=axes)
+            self._prepare(given)
+        if self._captured is not None:
+            return self._captured.advance(given)
+        losses = []
+        for number in range(len(given.now)):
+            (p.parameters, p.state), loss = self._step((p.parameters, p.state), given.at(number))
+            losses.append(loss)
+        return torch.stack(losses)
 
-            def stacked(p: Any, b: Any, s: Any, h: Any, xy: Any, d: Any, t: Any) -> Any:  # noqa: ANN401
-                return mapped(p, b, s, h, xy, d, t)
+    def _step(self, carried: tuple[Tensors, State], given: Given) -> tuple[tuple[Tensors, State], Tensor]:
+        return self._compiled(*carried, self.built.buffers, self.built.hyper, self._data, *given)
 
-            self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
-        p.parameters, p.state, loss = self._compiled(*inputs)
-        p.step = step + 1
-        if p.step in self.due:
-            self.kept[p.step] = dict(p.parameters)
-        return loss
+    def _prepare(self, given: Given) -> None:
+        """Traces the step, makes it quick, and records it where it runs on a GPU."""
+        p, built = self.progress, self.built
+        self._data, shared = self._examples()
+        per_run = (0, 0, 0, 0, None if shared else 0, None if given.draws is None else 0, None)
+        mapped = vmap(self._one, in_dims=per_run)
+
+        def stacked(p: Any, s: Any, b: Any, h: Any, data: Any, rows: Any, draws: Any, now: Any) -> Any:  # noqa: ANN401
+            batch = tuple(_taken(value, rows[0]) for value in data) if len(rows) == 1 else rows or data
+            stepped, state, loss = mapped(p, b, s, h, tuple(map(self._by_worker, batch)), draws, now)
+            return (stepped, state), loss
+
+        inputs = (p.parameters, p.state, built.buffers, built.hyper, self._data, *given.at(0))
+        self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
+        if self.device.type == "cuda":
+            self._captured = self._recorded(given)
+
+    def _recorded(self, given: Given) -> Captured | None:
+        """The step as a CUDA graph; from now on the stack's tensors are where that reads and writes them."""
+        p = self.progress
+        try:
+            captured = Captured(self._step, (p.parameters, p.state), given)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            rank_zero_warn(f"the step could not be recorded and runs slower: {' '.join(str(error).split())}")
+            return None
+        p.parameters, p.state = captured.carried
+        return captured
+
+    def _examples(self) -> tuple[tuple[Tensor, ...], bool]:
+        """The data that the steps choose from, or all use, and whether all runs share it as one batch."""
+        built = self.built
+        if built.online is not None:
+            return (), False
+        if int(built.stack["batch"]) > 0:
+            return (built.x, built.y), False
+        if len(built.x) == 1:
+            return (built.x[0], built.y[0]), True
+        return (built.x[built.which], built.y[built.which]), False
+
+    def _by_worker(self, value: Tensor) -> Tensor:
+        if not self.built.rule.per_worker:
+            return value
+        workers, batch = int(self.built.stack["workers"]), int(self.built.stack["batch"])
+        return value.reshape(len(value), workers, batch, *value.shape[2:])
 
     def _record(self, first: int, losses: Tensor) -> None:
         """Keeps what is kept of the losses ``(step, run)`` of a chunk that begins at step ``first``."""
@@ -212,7 +251,7 @@ class StackedEnsemble(pl.LightningModule):
 
     def _quickened(self, traced: Any, inputs: tuple[Any, ...]) -> Any:  # noqa: ANN401
         """The traced step, compiled where that is worth it and the machine has a compiler."""
-        if self.steps * seconds(traced) < COMPILE_FROM:
+        if self.steps * seconds(traced, GPU if self.device.type == "cuda" else CORE) < COMPILE_FROM:
             return traced
         compiled = torch.compile(traced, dynamic=False)
         try:
@@ -221,83 +260,6 @@ class StackedEnsemble(pl.LightningModule):
             rank_zero_warn(f"the step could not be compiled and runs slower: {type(error).__name__}")
             return traced
         return compiled
-
-    def _batch(self, step: int) -> tuple[tuple[Tensor, Tensor], bool]:
-        """The batch of every run, and whether all runs share it."""
-        built = self.built
-        if built.online is not None:
-            return self._fresh(step), False
-        assert built.x is not None  # noqa: S101
-        assert built.y is not None  # noqa: S101
-        if self.batch == 0:
-            if len(built.x) == 1:
-                return (built.x[0], built.y[0]), True
-            return self._whole(), False
-        rows = self._rows(step)
-        return (self._by_worker(_taken(built.x, rows)), self._by_worker(_taken(built.y, rows))), False
-
-    def _whole(self) -> tuple[Tensor, Tensor]:
-        if not hasattr(self, "_gathered"):
-            self._gathered = (self.built.x[self.built.which], self.built.y[self.built.which])
-        return self._gathered
-
-    def _by_worker(self, value: Tensor) -> Tensor:
-        if not self.built.rule.per_worker:
-            return value
-        return value.reshape(len(value), self.workers, self.batch, *value.shape[2:])
-
-    def _rows(self, step: int) -> Tensor:
-        """``(run, workers * batch)`` examples, counted through all data sets; a new permutation each epoch."""
-        per_epoch = self.built.x.shape[1] // (self.batch * self.workers)
-        epoch, slot = divmod(step, per_epoch)
-        if self._epoch[0] != epoch:
-            if self._next_epoch is None or self._next_epoch[0] != epoch:
-                order = self._order(epoch)
-            else:
-                order = self._next_epoch[1].result()
-            self._epoch = (epoch, torch.from_numpy(order).to(self.device))
-            if (epoch + 1) * per_epoch < self.steps:  # drawn in the background while this epoch is trained
-                self._next_epoch = (epoch + 1, self._drawer.submit(self._order, epoch + 1))
-        return self._epoch[1][slot]
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """``(slot, run, workers * batch)``: each run's examples from its own stream."""
-        examples, needed = self.built.x.shape[1], self.batch * self.workers
-        per_epoch = examples // needed
-        drawn = np.stack([generator.permutation(examples) for generator in self._order_streams.at(epoch)])
-        drawn += self._first_rows
-        by_slot = drawn[:, : per_epoch * needed].reshape(len(drawn), per_epoch, needed)
-        return np.ascontiguousarray(by_slot.swapaxes(0, 1))
-
-    def _fresh(self, step: int) -> tuple[Tensor, Tensor]:
-        """Examples drawn anew; a block of steps at a time."""
-        block, slot = divmod(step, BLOCK)
-        needed = self.batch * self.workers
-        if getattr(self, "_block", (None,))[0] != block:
-            drawn = [
-                self.built.online[int(which)].draw(generator, BLOCK * needed)
-                for generator, which in zip(self._order_streams.at(block), self.built.which)
-            ]
-            dtype = self.progress.peak.dtype
-            stacked = []
-            for part in zip(*drawn):
-                tensor = torch.from_numpy(np.stack(part)).to(self.device)
-                stacked.append(tensor.to(dtype) if tensor.is_floating_point() else tensor)
-            self._block = (block, stacked)
-        x, y = (value[:, slot * needed : (slot + 1) * needed] for value in self._block[1])
-        return self._by_worker(x), self._by_worker(y)
-
-    def _draws(self, step: int) -> Tensor | None:
-        rule = self.built.rule
-        if rule.draws is None:
-            return None
-        block, slot = divmod(step, BLOCK)
-        if getattr(self, "_noise", (None,))[0] != block:
-            size = sum(value[0].numel() for value in self.progress.parameters.values())
-            shape = (BLOCK, *rule.draws(self.words, size))
-            drawn = np.stack([each.random(shape, dtype=np.float32) for each in self._noise_streams.at(block)])
-            self._noise = (block, torch.from_numpy(drawn).to(self.device, self.progress.peak.dtype))
-        return self._noise[1][:, slot]
 
 
 class _Chunks(IterableDataset):

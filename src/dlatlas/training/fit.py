@@ -17,7 +17,7 @@ from dlatlas.errors import CorruptedError
 from dlatlas.store import read_sealed, write_sealed
 from dlatlas.study import Study
 from dlatlas.training.build import prepare_stack
-from dlatlas.training.device import accelerator
+from dlatlas.training.device import accelerator, arithmetic
 from dlatlas.training.ensemble import Progress, StackedEnsemble
 from dlatlas.training.progress import ProgressBar
 from dlatlas.training.stack import Stack
@@ -47,7 +47,7 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         _restore(module, progress)
     callbacks: list[pl.Callback] = [_Keeper(progress), ProgressBar(len(stack), module.steps)]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
-    with warnings.catch_warnings():
+    with arithmetic(stack["precision"]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*configure_optimizers` returned `None`.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated.*")

@@ -4,6 +4,8 @@ A step of a small stack is a few dozen operations of some 20 microseconds, so an
 or a product and a difference that could be one pass over memory, are worth taking out.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch.fx import GraphModule, Node
 from torch.utils.flop_counter import flop_registry
@@ -12,8 +14,18 @@ ATEN = torch.ops.aten
 RENAMES = (ATEN.expand.default, ATEN.view.default, ATEN._unsafe_view.default, ATEN.alias.default, ATEN.detach.default)
 VIEWS = (*RENAMES, ATEN.transpose.int, ATEN.permute.default, ATEN.unsqueeze.default, ATEN.select.int, ATEN.t.default)
 
-CALL, BYTE, OPERATION = 5e-6, 1e-10, 1e-11
-"""Seconds a call, a byte written and a floating-point operation cost on one core, roughly."""
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds that a call, a byte written and a floating-point operation cost, roughly."""
+
+    call: float
+    byte: float
+    operation: float
+
+
+CORE = Rates(5e-6, 1e-10, 1e-11)
+GPU = Rates(3e-6, 1e-12, 1e-13)
 
 
 def lean(traced: GraphModule) -> GraphModule:
@@ -57,19 +69,19 @@ def _is_lone_product(node: Node) -> bool:
     return tensors and len(product.users) == 1 and product.meta["val"].dtype == p.meta["val"].dtype
 
 
-def seconds(traced: GraphModule) -> float:
-    """What one call of a traced step costs on one core, roughly, from its shapes alone: the same on every machine."""
+def seconds(traced: GraphModule, rates: Rates = CORE) -> float:
+    """What one call of a traced step costs, roughly, from its shapes alone: the same on every machine."""
     total = 0.0
     for node in traced.graph.nodes:
         if node.op != "call_function" or node.target in VIEWS:
             continue
         made = node.meta.get("val")
         tensors = [value for value in (made if isinstance(made, tuple | list) else [made]) if torch.is_tensor(value)]
-        total += CALL + BYTE * sum(value.numel() * value.element_size() for value in tensors)
+        total += rates.call + rates.byte * sum(value.numel() * value.element_size() for value in tensors)
         count = flop_registry.get(getattr(node.target, "overloadpacket", None))
         if count is not None:
             args = torch.fx.node.map_arg(node.args, lambda each: each.meta["val"])
-            total += OPERATION * count(*args, **node.kwargs, out_val=made)
+            total += rates.operation * count(*args, **node.kwargs, out_val=made)
     return total
 
 

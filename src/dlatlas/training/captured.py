@@ -1,0 +1,79 @@
+"""Steps of a stack as CUDA graphs: however many operations a step has, its launch costs one call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from dlatlas.training.feed import Given
+
+SIZES = (8, 4, 2, 1)
+"""Steps in one graph: the results are copied back to where the next replay reads them once a graph, not once a step."""
+
+Carried = Any
+"""Parameters and state, any nesting of tensors."""
+
+Step = Callable[[Carried, Given], tuple[Carried, Tensor]]
+"""(carried, what one step is given) -> (carried, losses ``(run,)``), without side effects."""
+
+
+class Captured:
+    """A step, replayed.
+
+    Attributes:
+        carried: what the last step left, in memory that the next one overwrites.
+    """
+
+    def __init__(self, step: Step, carried: Carried, given: Given) -> None:
+        """Records one graph of each size.
+
+        Args:
+            step: what is recorded.
+            carried: where the training stands.
+            given: what the coming steps are given; its shapes are kept.
+
+        Raises:
+            torch.OutOfMemoryError: a step does not fit into the GPU's memory.
+            RuntimeError: an operation cannot be recorded.
+        """
+        self.carried = tree_map(torch.clone, carried)
+        self._given = tree_map(lambda value: value[:1].expand(SIZES[0], *value.shape[1:]).clone(), given)
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # libraries allocate what they need at their first call
+            for _ in range(2):
+                step(self.carried, self._given.at(0))
+        torch.cuda.current_stream().wait_stream(side)
+        pool = None
+        for size in SIZES:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=pool):
+                losses = self._record(step, size)
+            pool = graph.pool()
+            self._graphs[size] = (graph, losses)
+
+    def _record(self, step: Step, size: int) -> Tensor:
+        carried, losses = self.carried, []
+        for number in range(size):
+            carried, loss = step(carried, self._given.at(number))
+            losses.append(loss)
+        pairs = [(old, new) for old, new in zip(tree_leaves(self.carried), tree_leaves(carried)) if old is not new]
+        if pairs:
+            torch._foreach_copy_([old for old, _ in pairs], [new for _, new in pairs])
+        return torch.stack(losses)
+
+    def advance(self, given: Given) -> Tensor:
+        """As many steps as are given; their losses, ``(step, run)``."""
+        done, losses = 0, []
+        while done < len(given.now):
+            size = next(size for size in SIZES if size <= len(given.now) - done)
+            for kept, new in zip(tree_leaves(self._given), tree_leaves(given.of(done, done + size))):
+                kept[:size].copy_(new)
+            graph, found = self._graphs[size]
+            graph.replay()
+            losses.append(found.clone())
+            done += size
+        return torch.cat(losses)
