@@ -1,6 +1,7 @@
 """Steps of a stack as CUDA graphs: however many operations a step has, its launch costs one call."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -39,13 +40,13 @@ class Captured:
             RuntimeError: an operation cannot be recorded.
         """
         self.carried = tree_map(torch.clone, carried)
-        self._given = tree_map(lambda value: value[:1].expand(SIZES[0], *value.shape[1:]).clone(), given)
+        self._given = given.each(lambda value: value[:1].expand(SIZES[0], *value.shape[1:]).clone())
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # libraries allocate what they need at their first call
             for _ in range(2):
-                step(self.carried, self._given.at(0))
+                step(self.carried, self._given.each(itemgetter(0)))
         torch.cuda.current_stream().wait_stream(side)
         pool = None
         for size in SIZES:
@@ -58,7 +59,7 @@ class Captured:
     def _record(self, step: Step, size: int) -> Tensor:
         carried, losses = self.carried, []
         for number in range(size):
-            carried, loss = step(carried, self._given.at(number))
+            carried, loss = step(carried, self._given.each(itemgetter(number)))
             losses.append(loss)
         pairs = [(old, new) for old, new in zip(tree_leaves(self.carried), tree_leaves(carried)) if old is not new]
         if pairs:
@@ -70,8 +71,8 @@ class Captured:
         done, losses = 0, []
         while done < len(given.now):
             size = next(size for size in SIZES if size <= len(given.now) - done)
-            for kept, new in zip(tree_leaves(self._given), tree_leaves(given.of(done, done + size))):
-                kept[:size].copy_(new)
+            for kept, new in zip(self._given.tensors(), given.tensors()):
+                kept[:size].copy_(new[done : done + size])
             graph, found = self._graphs[size]
             graph.replay()
             losses.append(found.clone())

@@ -7,6 +7,7 @@ runs and traced once into a flat graph of tensor operations, so that a step cost
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import pytorch_lightning as pl
@@ -181,7 +182,7 @@ class StackedEnsemble(pl.LightningModule):
             return self._captured.advance(given)
         losses = []
         for number in range(len(given.now)):
-            (p.parameters, p.state), loss = self._step((p.parameters, p.state), given.at(number))
+            (p.parameters, p.state), loss = self._step((p.parameters, p.state), given.each(itemgetter(number)))
             losses.append(loss)
         return torch.stack(losses)
 
@@ -200,7 +201,7 @@ class StackedEnsemble(pl.LightningModule):
             stepped, state, loss = mapped(p, b, s, h, tuple(map(self._by_worker, batch)), draws, now)
             return (stepped, state), loss
 
-        inputs = (p.parameters, p.state, built.buffers, built.hyper, self._data, *given.at(0))
+        inputs = (p.parameters, p.state, built.buffers, built.hyper, self._data, *given.each(itemgetter(0)))
         self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
         if self.device.type == "cuda":
             self._captured = self._recorded(given)

@@ -1,5 +1,6 @@
 """What changes from step to step: examples or which ones, noise, the step's number; drawn before it is needed."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -30,15 +31,14 @@ class Given(NamedTuple):
     draws: Tensor | None
     now: Tensor
 
-    def of(self, first: int, last: int) -> "Given":
-        """Some of the steps."""
-        draws = None if self.draws is None else self.draws[first:last]
-        return Given(tuple(value[first:last] for value in self.batch), draws, self.now[first:last])
+    def each(self, function: Callable[[Tensor], Tensor]) -> "Given":
+        """A function of every tensor."""
+        draws = None if self.draws is None else function(self.draws)
+        return Given(tuple(map(function, self.batch)), draws, function(self.now))
 
-    def at(self, step: int) -> "Given":
-        """One of the steps."""
-        draws = None if self.draws is None else self.draws[step]
-        return Given(tuple(value[step] for value in self.batch), draws, self.now[step])
+    def tensors(self) -> list[Tensor]:
+        """All of them, in one order."""
+        return [*self.batch, *(() if self.draws is None else (self.draws,)), self.now]
 
 
 class Feed:
@@ -98,10 +98,9 @@ class Feed:
             batch = self._examples(step)
         elif self.batch:
             batch = (self._rows(step),)
-        draws = self._draws(step)
-        now = self._now[step:last]
-        number = min(len(value) for value in (now, *batch, *(() if draws is None else (draws,))))
-        return Given(batch, draws, now).of(0, number)
+        known = Given(batch, self._draws(step), self._now[step:last])
+        number = min(map(len, known.tensors()))
+        return known.each(lambda value: value[:number])
 
     def _rows(self, step: int) -> Tensor:
         """The rest of the epoch, ``(step, run, workers * batch)``; a new permutation each epoch."""
