@@ -27,9 +27,6 @@ from dlatlas.store import read_json
 from dlatlas.sweep import Shard, StackPlan, Sweep
 from dlatlas.training.stack import Stack, stack_of
 
-GPU_CALLS, GPU_SIZE = 2.0, 0.02
-"""A GPU's time over one core's, to start operations and to do them: rough; shards finished on a GPU correct it."""
-
 TRY = 10.0
 """Seconds of processor time for trying the solves of one sweep."""
 
@@ -126,16 +123,15 @@ def _raw(sweep: Sweep, data: Path, gpu: bool, known: dict[str, Weight]) -> dict[
     new = [(_cost(sweep, stack), key, stack) for key, stack in stacks.items() if key not in known]
     new.sort(key=lambda item: item[:2])
     if sweep.study.kind == "train":
-        known |= {key: _trained(sweep, stack, data) for _, key, stack in new}
+        known |= {key: _trained(sweep, stack, data, gpu) for _, key, stack in new}
     else:
         known |= _solved(sweep, new, data)
-    calls, size = (GPU_CALLS, GPU_SIZE) if gpu else (1.0, 1.0)
     found = {}
     for shard in sweep.shards:
         parts = [(known[_key(sweep, stack)], len(stack.index)) for stack in shard.stacks]
         found[shard.digest] = Estimate(
             runs=shard.size,
-            seconds=sum(calls * w.seconds.fixed + size * runs * w.seconds.each for w, runs in parts),
+            seconds=sum(w.seconds.at(runs) for w, runs in parts),
             megabytes=max(w.memory.at(runs) for w, runs in parts) / 1e6,
             stored_megabytes=sum(w.stored.at(runs) for w, runs in parts) / 1e6,
         )
@@ -153,14 +149,15 @@ def _cost(sweep: Sweep, stack: StackPlan) -> float:
 # Trainings.
 
 
-def _trained(sweep: Sweep, plan: StackPlan, data: Path) -> Weight:
-    few, more = (_traced(sweep, stack_of(sweep, replace(plan, index=plan.index[:runs]), data)) for runs in (2, 3))
+def _trained(sweep: Sweep, plan: StackPlan, data: Path, gpu: bool) -> Weight:
+    stacks = (stack_of(sweep, replace(plan, index=plan.index[:runs]), data) for runs in (2, 3))
+    few, more = (_traced(sweep, stack, gpu) for stack in stacks)
     seconds, memory, stored = (Affine.through((few[0], a), (more[0], b)) for a, b in zip(few[2:], more[2:]))
     # Preparing is measured, so it is not drawn out to more runs: a thousand of them would multiply its noise.
     return Weight(replace(seconds, fixed=seconds.fixed + min(few[1], more[1])), memory, stored)
 
 
-def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float, float]:
+def _traced(sweep: Sweep, stack: Stack, gpu: bool) -> tuple[int, float, float, float, float]:
     """A whole training of a few runs, from one step of it.
 
     Returns:
@@ -168,7 +165,7 @@ def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float, float
     """
     from dlatlas.training.build import prepare_stack
     from dlatlas.training.ensemble import StackedEnsemble
-    from dlatlas.training.graph import peak, seconds
+    from dlatlas.training.graph import CORE, GPU, peak, seconds
 
     class OneStep(StackedEnsemble):
         """Keeps the traced step, and leaves it as it is."""
@@ -185,7 +182,7 @@ def _traced(sweep: Sweep, stack: Stack) -> tuple[int, float, float, float, float
     parameters = sum(value.nbytes for value in module.progress.parameters.values())
     stored = parameters * len(module.due) + module.progress.trace.nbytes
     memory = 2 * stored + 2 * parameters + peak(module.traced)
-    return len(stack), prepared, module.steps * seconds(module.traced), memory, stored
+    return len(stack), prepared, module.steps * seconds(module.traced, GPU if gpu else CORE), memory, stored
 
 
 # Solves.

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from dlatlas.models.conv_net import ConvNet
+from dlatlas.models.conv_net import ConvNet, shifted_products
 
 
 def test_it_is_shifted_with_its_image_away_from_the_border():
@@ -40,3 +40,17 @@ def test_it_is_the_sum_over_patches_that_it_says():
 def test_an_image_that_is_not_square_is_refused():
     with pytest.raises(ValueError, match="expected the size of a square image, found 65"):
         ConvNet(inputs=65)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 3), (2, 5)])
+def test_shifted_images_make_the_convolution_and_its_gradient(channels, size):
+    torch.manual_seed(2)
+    layer = torch.nn.Conv2d(channels, 4, size, padding=size // 2).double()
+    x = torch.randn(3, channels, 6, 7, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(shifted_products(x, layer), layer(x))
+    weights = (x, layer.weight, layer.bias)
+    for one, other in zip(
+        torch.autograd.grad(shifted_products(x, layer).square().sum(), weights),
+        torch.autograd.grad(layer(x).square().sum(), weights),
+    ):
+        torch.testing.assert_close(one, other)

@@ -6,7 +6,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from dlatlas.measures.losses import cross_entropy
 from dlatlas.models.conv_net import ConvNet
 from dlatlas.models.mlp import MLP
-from dlatlas.training.graph import CORE, lean, seconds
+from dlatlas.training.graph import CORE, fusible, lean, seconds
 
 
 def calls(graph):
@@ -67,3 +67,24 @@ def test_a_step_is_weighed_by_calls_bytes_and_operations():
 
 def test_a_view_weighs_nothing():
     assert seconds(make_fx(lambda a: a.mT[0].reshape(-1))(torch.randn(2, 3, 4))) <= CORE.call + CORE.byte * 4 * 12
+
+
+def test_a_scatter_of_one_number_a_row_becomes_a_comparison_and_the_numbers_stay():
+    torch.manual_seed(0)
+    logits, y = torch.randn(3, 5, 10, dtype=torch.float64), torch.randint(10, (3, 5))
+    gradient = vmap(grad_and_value(cross_entropy))
+    traced = lean(make_fx(gradient)(logits, y))
+    expected = traced(logits, y)
+    found = fusible(traced)(logits, y)
+    assert not any("scatter" in str(node.target) for node in traced.graph.nodes)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected))
+
+
+def test_a_scatter_of_several_numbers_a_row_stays():
+    def spread(index, source):
+        return source.new_zeros(3, 10).scatter_add(1, index, source)
+
+    index, source = torch.randint(10, (3, 5)), torch.randn(3, 5)
+    traced = fusible(make_fx(spread)(index, source))
+    assert any("scatter" in str(node.target) for node in traced.graph.nodes)
+    assert torch.equal(traced(index, source), spread(index, source))

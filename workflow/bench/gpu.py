@@ -29,7 +29,8 @@ from dlatlas.training.device import arithmetic
 from dlatlas.training.ensemble import StackedEnsemble
 
 ROOT = Path(__file__).parents[2]
-SIZES = {SMALL: (1, 16, 256, 4096, 65_536), WIDE: (1, 16, 256, 4096, 16_384), CONV: (16, 256, 4096)}
+SIZES = {SMALL: (1, 16, 256, 4096, 65_536, 524_288), WIDE: (1, 16, 256, 4096, 16_384), CONV: (16, 256, 4096)}
+WORDS = {"small": SMALL, "wide": WIDE, "conv": CONV}
 PRECISIONS = ("float32", "tf32", "bf16")
 BASE = 256
 """Networks drawn; a larger stack repeats them."""
@@ -133,6 +134,8 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="small stacks only, a fraction of a second each")
     options.add_argument("--out", type=Path, default=ROOT / "results" / "gpu.json")
     options.add_argument("--until", type=float, default=400.0, help="seconds after which no measurement begins")
+    options.add_argument("--workloads", default="small,wide,conv", help="which, in their order")
+    options.add_argument("--modes", default="recorded,compiled,launched,jax", help="which, in their order")
     chosen = options.parse_args()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         sys.exit("torch sees no CUDA device; --device cpu --quick shows that this runs")
@@ -156,12 +159,12 @@ def main() -> None:
 
     x, y = examples(ROOT / "data")
     plans = []
-    for work, sizes in SIZES.items():
-        modes = [(size, "float32", mode) for size in sizes for mode in ("recorded", "compiled")]
-        modes += [(sizes[-1], precision, "compiled") for precision in PRECISIONS[1:]]
-        modes += [(sizes[0], "float32", "launched"), (sizes[2], "float32", "launched")]
-        modes += [(size, "float32", "jax") for size in sizes[2:4]]
-        plans += [(work, *mode) for mode in modes]
+    for work in (WORDS[word] for word in chosen.workloads.split(",")):
+        for mode in chosen.modes.split(","):
+            sizes = SIZES[work] if mode in ("recorded", "compiled") else SIZES[work][2:4]
+            plans += [(work, size, "float32", mode) for size in sizes]
+            if mode == "compiled":
+                plans += [(work, sizes[-2], precision, mode) for precision in PRECISIONS[1:]]
     bases: dict[tuple[Workload, str], Built] = {}
     for work, runs, precision, mode in plans:
         if (chosen.quick and runs > 256) or time.perf_counter() - begun > chosen.until:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from dlatlas.training.feed import Given
 
@@ -21,33 +21,24 @@ Step = Callable[[Carried, Given], tuple[Carried, Tensor]]
 
 
 class Captured:
-    """A step, replayed.
-
-    Attributes:
-        carried: what the last step left, in memory that the next one overwrites.
-    """
+    """A step, replayed: what it carries from one to the next stays where it is and is overwritten."""
 
     def __init__(self, step: Step, carried: Carried, given: Given) -> None:
         """Records one graph of each size.
 
         Args:
             step: what is recorded.
-            carried: where the training stands.
+            carried: where the training stands; these tensors will be written to.
             given: what the coming steps are given; its shapes are kept.
 
         Raises:
-            torch.OutOfMemoryError: a step does not fit into the GPU's memory.
+            torch.OutOfMemoryError: the steps do not fit into the GPU's memory.
             RuntimeError: an operation cannot be recorded.
         """
-        self.carried = tree_map(torch.clone, carried)
+        self._carried = carried
         self._given = given.each(lambda value: value[:1].expand(SIZES[0], *value.shape[1:]).clone())
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # libraries allocate what they need at their first call
-            for _ in range(2):
-                step(self.carried, self._given.each(itemgetter(0)))
-        torch.cuda.current_stream().wait_stream(side)
+        self._rehearse(step)
         pool = None
         for size in SIZES:
             graph = torch.cuda.CUDAGraph()
@@ -56,14 +47,32 @@ class Captured:
             pool = graph.pool()
             self._graphs[size] = (graph, losses)
 
+    def _rehearse(self, step: Step) -> None:
+        """Two steps: libraries allocate what they need, and what a recording will need is known before it begins.
+
+        A recording that runs out of memory leaves torch's allocator unusable.
+        """
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before, side = torch.cuda.memory_allocated(), torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            once = step(self._carried, self._given.each(itemgetter(0)))
+            twice = step(once[0], self._given.each(itemgetter(0)))
+        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.synchronize()
+        needed = torch.cuda.max_memory_allocated() - before
+        del once, twice
+        torch.cuda.empty_cache()
+        if (free := torch.cuda.mem_get_info()[0]) < 1.1 * needed:
+            raise torch.OutOfMemoryError(f"tried to allocate {needed} bytes for recording a step, {free} are free")
+
     def _record(self, step: Step, size: int) -> Tensor:
-        carried, losses = self.carried, []
+        carried, losses = self._carried, []
         for number in range(size):
             carried, loss = step(carried, self._given.each(itemgetter(number)))
             losses.append(loss)
-        pairs = [(old, new) for old, new in zip(tree_leaves(self.carried), tree_leaves(carried)) if old is not new]
-        if pairs:
-            torch._foreach_copy_([old for old, _ in pairs], [new for _, new in pairs])
+        torch._foreach_copy_(tree_leaves(self._carried), tree_leaves(carried))
         return torch.stack(losses)
 
     def advance(self, given: Given) -> Tensor:

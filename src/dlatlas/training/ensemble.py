@@ -23,7 +23,7 @@ from dlatlas.optimizers.rule import State, Tensors
 from dlatlas.training.build import Built
 from dlatlas.training.captured import Captured
 from dlatlas.training.feed import Feed, Given
-from dlatlas.training.graph import CORE, GPU, lean, seconds
+from dlatlas.training.graph import CORE, GPU, fusible, lean, seconds
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK_SECONDS = 0.2
@@ -207,17 +207,15 @@ class StackedEnsemble(pl.LightningModule):
             self._captured = self._recorded(given)
 
     def _recorded(self, given: Given) -> Captured | None:
-        """The step as a CUDA graph; from now on the stack's tensors are where that reads and writes them."""
+        """The step as CUDA graphs, which from now on write into the stack's own tensors; None if that is impossible."""
         p = self.progress
         try:
-            captured = Captured(self._step, (p.parameters, p.state), given)
+            return Captured(self._step, (p.parameters, p.state), given)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             rank_zero_warn(f"the step could not be recorded and runs slower: {' '.join(str(error).split())}")
             return None
-        p.parameters, p.state = captured.carried
-        return captured
 
     def _examples(self) -> tuple[tuple[Tensor, ...], bool]:
         """The data that the steps choose from, or all use, and whether all runs share it as one batch."""
@@ -254,7 +252,7 @@ class StackedEnsemble(pl.LightningModule):
         """The traced step, compiled where that is worth it and the machine has a compiler."""
         if self.steps * seconds(traced, GPU if self.device.type == "cuda" else CORE) < COMPILE_FROM:
             return traced
-        compiled = torch.compile(traced, dynamic=False)
+        compiled = torch.compile(fusible(traced), dynamic=False)
         try:
             compiled(*inputs)
         except Exception as error:

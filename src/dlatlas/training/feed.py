@@ -61,7 +61,8 @@ class Feed:
         keys = [built.stack.key(run) for run in range(len(built.stack))]
         self._orders, self._now = order_keys(keys), torch.arange(1, self.steps + 1).to(self.dtype)
         self._first_rows = built.which[:, None] * (0 if built.x is None else built.x.shape[1])
-        self._fresh_streams, self._noise_streams = Streams(keys, "order"), Streams(keys, "noise")
+        self._fresh_streams = Streams(keys, "order") if built.online else None
+        self._noise_streams = Streams(keys, "noise") if built.rule.draws else None
         self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
         self._next: tuple[int, Future[Tensor]] | None = None
         self._fresh: tuple[int, tuple[Tensor, ...]] = (-1, ())
