@@ -268,12 +268,16 @@ def test_parsing_is_light_and_writes_nothing(repo):
         "heavy = [m for m in ('torch', 'xarray', 'scipy', 'matplotlib') if m in sys.modules]\n"
         "print(time.process_time() - begun, heavy)"
     )
+    imports = (
+        "import time; begun = time.process_time(); import numpy, pydantic, yaml; print(time.process_time() - begun)"
+    )
     before = sorted(repo.path.rglob("*"))
-    times = [float("inf")]
-    while min(times) >= 0.5 and len(times) < 10:  # another test may hold the core
+    times, least = [float("inf")], [float("inf")]
+    while min(times) >= max(0.5, 2.5 * min(least)) and len(times) < 10:  # another test may hold the core
         done = repo.python("-c", code)
         seconds, heavy = done.stdout.split(" ", 1)
         assert heavy.strip() == "[]", done.stdout + done.stderr
         times.append(float(seconds))
-    assert min(times) < 0.5
+        least.append(float(repo.python("-c", imports).stdout))
+    assert min(times) < max(0.5, 2.5 * min(least))  # half a second, or as much more as this machine is slower
     assert sorted(repo.path.rglob("*")) == before

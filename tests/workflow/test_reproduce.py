@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -113,8 +114,9 @@ def test_another_initialisation_and_another_number_are_named(clone):
 
 
 def test_one_byte_in_the_remote_is_named_and_the_study_computed_again(clone, own_remote):
-    listing = [json.loads(path.read_text()) for path in own_remote.rglob("*.dir")]
-    (wanted,) = [e for entries in listing for e in entries if e["relpath"] == "cube.zarr/train_loss/c/0/0/0/0"]
+    folder = yaml.safe_load((clone.path / "results" / "edge.dvc").read_text())["outs"][0]["md5"]
+    listing = json.loads((own_remote / "files" / "md5" / folder[:2] / folder[2:]).read_text())
+    (wanted,) = [entry for entry in listing if entry["relpath"] == "cube.zarr/train_loss/c/0/0/0/0"]
     chunk = own_remote / "files" / "md5" / wanted["md5"][:2] / wanted["md5"][2:]
     content = bytearray(chunk.read_bytes())
     content[-1] ^= 1
