@@ -85,7 +85,7 @@ def repeated(built: Built, runs: int) -> Built:
     )  # fmt: skip
 
 
-def rate(work: Workload, built: Built, device: str, mode: str, seconds: float) -> dict[str, float]:
+def rate(built: Built, device: str, mode: str, seconds: float) -> dict[str, float]:
     """Run-steps a second, seconds until the first step is done, and bytes of GPU memory at the highest."""
     gc.collect()
     if device == "cuda":
@@ -181,7 +181,7 @@ def main() -> None:
                 base = stack(replace(work, runs=BASE), LONG, ROOT / "data", precision=precision)
                 bases[work, precision] = prepare_stack(base, STUDY)
             row(work, runs, precision, mode,
-                rate(work, repeated(bases[work, precision], runs), device, mode, seconds))  # fmt: skip
+                rate(repeated(bases[work, precision], runs), device, mode, seconds))  # fmt: skip
         except Exception as error:
             print(f"{work.name} {runs} {precision} {mode}: {type(error).__name__}: {str(error)[:300]}", flush=True)
     print(json.dumps({"seconds": time.perf_counter() - begun}))
