@@ -1,5 +1,7 @@
+import io
 import json
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dlatlas.errors import AtlasError
-from dlatlas.plotting.draw import draw
-from dlatlas.plotting.style import mean_interval, median_interval, new_figure, points, shades
+from dlatlas.plotting.draw import draw, settle
+from dlatlas.plotting.style import STYLE, mean_interval, median_interval, new_figure, points, shades
 from dlatlas.provenance import read_signature
 from dlatlas.study import Study
 
@@ -106,3 +108,29 @@ def test_a_figure_that_raises_is_one_line_and_leaves_no_file(tmp_path):
     with pytest.raises(AtlasError, match="study toy: figure: ValueError: no axis"):
         draw(study(broken), CUBE, VERDICT, tmp_path, "{}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_last_digit_of_the_layout_does_not_reach_the_file(monkeypatch):
+    """The solver of matplotlib's layout goes by addresses in memory: its last digit is not the same each time."""
+
+    def saved(nudge):
+        figure, panels = new_figure(3)
+        for power, panel in enumerate(panels):
+            panel.loglog(np.arange(1, 65), np.arange(1, 65.0) ** power)
+        lay_out = figure.draw_without_rendering
+
+        def lay_out_nearly():
+            lay_out()
+            for panel in panels:
+                panel.set_position([np.nextafter(edge, nudge) for edge in panel.get_position().bounds])
+
+        monkeypatch.setattr(figure, "draw_without_rendering", lay_out_nearly)
+        settle(figure)
+        buffer = io.BytesIO()
+        with mpl.rc_context(fname=STYLE):
+            figure.savefig(buffer, format="svg", metadata={"Date": None})
+        return buffer.getvalue(), [panel.get_position().bounds for panel in panels]
+
+    (one, edges), (two, _) = saved(-1.0), saved(2.0)
+    assert one == two
+    assert len({left for left, *_ in edges}) == 3

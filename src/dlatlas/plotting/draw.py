@@ -32,6 +32,7 @@ def draw(study: Study, cube: "xr.Dataset", verdict: dict[str, Any], folder: Path
             warnings.simplefilter("ignore", RuntimeWarning)
             figure = study.figure(cube, study.theory(cube), verdict)
             sign(figure, study.title, verdict)
+            settle(figure)
             return save(figure, folder, study.title, signature)
     except AtlasError:
         raise
@@ -50,6 +51,18 @@ def sign(figure: "Figure", title: str, verdict: dict[str, Any]) -> None:
     figure.text(0.012, 1 - 0.42 * band, title, ha="left", fontsize=10.5, color="#1B1F24", **look)
     said = f"{mark} {verdict['verdict']}  {good}/{len(claims)}"
     figure.text(0.988, 1 - 0.42 * band, said, ha="right", fontsize=10, color=color, **look)
+
+
+def settle(figure: "Figure") -> None:
+    """Lays the panels out once and rounds their edges to a millionth of the figure.
+
+    The solver of the layout goes through its variables by their addresses in memory, so that the last digit of an edge,
+    and with it the bytes of the file, would differ from process to process.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        panel.set_position([round(float(edge), 6) for edge in panel.get_position().bounds])
 
 
 def save(figure: "Figure", folder: Path, title: str, signature: str) -> list[Path]:
