@@ -15,6 +15,19 @@ from dlatlas.plan import Plan, Settings  # noqa: E402
 ROOT = Path(__file__).parents[1]
 
 
+FIRST = ("workflow/slurm/", "workflow/", "reproduction/", "studies/", "test_estimate", "training/")
+"""Where the slow files are. They begin first, so that no test process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first."""
+    names = {item: item.path.relative_to(ROOT / "tests").as_posix() for item in items}
+    places = {
+        name: next((i for i, at in enumerate(FIRST) if name.startswith(at)), len(FIRST)) for name in names.values()
+    }
+    items.sort(key=lambda item: places[names[item]])
+
+
 @pytest.fixture(scope="session")
 def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared data sets, made once a session."""

@@ -2,8 +2,9 @@ import re
 
 import pytest
 
+from dlatlas.bibliography import Paper
 from dlatlas.cite import bibtex, cite
-from dlatlas.study import Paper, load_study, study_names
+from dlatlas.study import load_study, study_names
 
 
 def fields(entry):

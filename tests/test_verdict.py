@@ -7,6 +7,7 @@ from scipy import stats
 
 from dlatlas import verdict
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.statistics import loglog_slope
 from dlatlas.study import Claim, Control
 from dlatlas.verdict import (
     AtLeast,
@@ -14,12 +15,9 @@ from dlatlas.verdict import (
     Equals,
     bootstrap,
     judge_claim,
-    loglog_slope,
     needed,
     outcome,
     permutations,
-    rank_correlation,
-    slope,
 )
 
 WIDTHS = np.array([8.0, 16, 32, 64, 128])
@@ -213,16 +211,12 @@ def test_a_statistic_that_raises_is_one_line():
         judge(cube(), statistic=broken)
 
 
-def test_slopes_are_least_squares():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=30), rng.normal(size=30)
-    assert slope(x, y) == pytest.approx(np.polyfit(x, y, 1)[0])
-    assert loglog_slope([1, 10, 100], [5, 0.5, 0.05]) == pytest.approx(-1)
-    assert loglog_slope([1, 10, 100, 1000], [5, np.nan, 0.05, -1]) == pytest.approx(-1)
-    assert math.isnan(slope([1, 1], [2, 3]))
-    assert math.isnan(slope([1], [2]))
+def by_name(cube, theory, name):
+    return loglog_slope(cube["width"], cube[name].mean("seed"))
 
 
-def test_rank_correlation_is_spearman_s_without_the_nans():
-    assert rank_correlation([1, 2, 3, np.nan], [1, 8, 27, 0]) == pytest.approx(1)
-    assert math.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
+def test_a_control_is_the_claim_s_statistic_with_one_setting_changed():
+    short = judge(cube(), statistic=by_name, holds={"name": "error"}, control=Control("flat", {"name": "flat"}))
+    assert short == judge(cube())
+    assert short["verdict"] == "supported"
+    assert short["control"]["fails"]

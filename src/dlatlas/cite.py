@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dlatlas.study import Paper, Study
+from dlatlas.bibliography import Paper
+from dlatlas.study import Study
 
 
 def cite(name: str, study: Study, signature: Mapping[str, Any]) -> str:
@@ -24,7 +25,7 @@ def cite(name: str, study: Study, signature: Mapping[str, Any]) -> str:
         "year": str(signature.get("date") or "")[:4],
         "note": f"{where}, cube {signature['cube']}",
     }
-    return "\n\n".join([_entry(f"dlatlas_{name}", fields), *map(bibtex, study.papers)])
+    return "\n\n".join([_entry(f"dlatlas_{name}", fields), *map(bibtex, study.references())])
 
 
 def bibtex(paper: Paper) -> str:

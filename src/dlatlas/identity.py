@@ -20,8 +20,9 @@ SCHEMA = 1
 
 PACKAGE = "dlatlas"
 SOURCE = Path(__file__).parent
-REGISTRIES = frozenset({"dlatlas.registry", "dlatlas.measures.registry"})
-"""Modules that only list names: adding an entry must not rename the results of all the others."""
+REGISTRIES = frozenset({"dlatlas.registry", "dlatlas.measures.registry", "dlatlas.study"})
+"""Modules that only list what there is: adding an entry (a model, a field of a study's record) must not rename the
+results of all the others. What they say enters names as values."""
 
 
 def canonical(value: object) -> str:

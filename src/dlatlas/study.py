@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from dlatlas.bibliography import Paper
     from dlatlas.verdict import Expectation
 
 Value = bool | int | float | str
@@ -127,22 +128,6 @@ SHAPES = frozenset(
 
 
 @dataclass(frozen=True)
-class Paper:
-    """A reference: how it is cited, and where it is."""
-
-    key: str
-    authors: str
-    title: str
-    venue: str
-    year: int
-    url: str = ""
-
-    def cite(self) -> str:
-        """``Authors, Title, Venue Year``."""
-        return f"{self.authors}, {self.title}, {self.venue} {self.year}"
-
-
-@dataclass(frozen=True)
 class Variable:
     """A variable of the cube that the study itself computes.
 
@@ -169,11 +154,11 @@ class Control:
 
     Attributes:
         statement: what is changed, and what is expected then.
-        statistic: the claim's statistic, evaluated in that setting.
+        fails: the changed settings of the claim's statistic; or, where it is another one, that statistic.
     """
 
     statement: str
-    statistic: Statistic
+    fails: Mapping[str, Any] | Statistic
 
 
 @dataclass(frozen=True)
@@ -185,22 +170,34 @@ class Claim:
         statement: what the theory says, in one sentence.
         source: paper and theorem or equation.
         quantity: what the statistic is, with its unit, e.g. "slope of ln T against beta h [1]".
-        statistic: a number computed from the cube and the theory on the cube's coordinates.
+        statistic: ``(cube, theory, **holds)``: a number computed from the cube and the theory on the cube's
+            coordinates; `dlatlas.statistics` has those that many studies need.
         expected: the values of it that support the claim, from the paper, stated before looking.
         control: where the claim must fail.
         permute: the dimension along which the measured values are shuffled for the p-value.
         shuffled: the variables that are shuffled; all that have that dimension when empty.
+        holds: the settings of the statistic in which the claim is made.
     """
 
     name: str
     statement: str
     source: str
     quantity: str
-    statistic: Statistic
+    statistic: Callable[..., float]
     expected: "Expectation"
     control: Control
     permute: str
     shuffled: tuple[str, ...] = ()
+    holds: Mapping[str, Any] = field(default_factory=dict)
+
+    def measured(self) -> Statistic:
+        """The statistic where the claim is made."""
+        return partial(self.statistic, **self.holds)
+
+    def controlled(self) -> Statistic:
+        """The statistic where the claim must fail."""
+        fails = self.control.fails
+        return fails if callable(fails) else partial(self.statistic, **{**self.holds, **fails})
 
 
 @dataclass(frozen=True)
@@ -214,7 +211,7 @@ class Study:
         kind: train (gradient descent), solve (closed form, linear algebra) or sample (Monte Carlo).
         statement: what is claimed and by whom, in a paragraph.
         formula: the theory, in LaTeX.
-        papers: the sources.
+        papers: the keys of the sources in `dlatlas.bibliography`.
         parameters: hyper-parameters beyond those of ``TRAINING``.
         shape: those that change tensor shapes or code paths, so runs that differ in them are not stacked.
         claims: what is tested.
@@ -236,7 +233,7 @@ class Study:
     kind: Literal["train", "solve", "sample"]
     statement: str
     formula: str
-    papers: tuple[Paper, ...]
+    papers: tuple[str, ...]
     parameters: Mapping[str, Parameter]
     claims: tuple[Claim, ...]
     theory: Callable[["xr.Dataset"], "xr.Dataset"]
@@ -254,6 +251,16 @@ class Study:
         """Every hyper-parameter of a run, the engine's included."""
         engine = TRAINING if self.kind == "train" else {}
         return {**SEED, **engine, **self.parameters}
+
+    def references(self) -> "tuple[Paper, ...]":
+        """The papers.
+
+        Raises:
+            InputError: a key that the bibliography lacks.
+        """
+        from dlatlas.bibliography import cited
+
+        return cited(self.papers, f"study {self.title!r}: papers")
 
 
 def module(name: str) -> str:

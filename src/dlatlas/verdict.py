@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.streams import stream
@@ -156,13 +156,14 @@ def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dic
         if name not in cube:
             raise InputError(f"study {study}: claim {claim.name}: the cube has no variable {name!r} to shuffle")
     key = f"{study}/{claim.name}"
-    estimate = evaluate(claim.statistic, cube)
-    lean = needed(claim.statistic, cube, theory, estimate)
-    interval = bootstrap(claim.statistic, lean, theory, estimate, key)
-    shuffled = permutations(claim, lean, lambda data: evaluate(claim.statistic, data), key)
-    control = evaluate(claim.control.statistic, cube)
-    lean = needed(claim.control.statistic, cube, theory, control)
-    spread = bootstrap(claim.control.statistic, lean, theory, control, f"{key}/control")
+    statistic, contrast = claim.measured(), claim.controlled()
+    estimate = evaluate(statistic, cube)
+    lean = needed(statistic, cube, theory, estimate)
+    interval = bootstrap(statistic, lean, theory, estimate, key)
+    shuffled = permutations(claim, lean, lambda data: evaluate(statistic, data), key)
+    control = evaluate(contrast, cube)
+    lean = needed(contrast, cube, theory, control)
+    spread = bootstrap(contrast, lean, theory, control, f"{key}/control")
     missed = np.array([math.inf if math.isnan(value) else claim.expected.miss(value) for value in shuffled])
     p = float((1 + np.sum(missed <= claim.expected.miss(estimate))) / (1 + len(missed)))
     least, most = claim.expected.bounds()
@@ -323,31 +324,3 @@ def summary(record: dict[str, Any]) -> str:
 def show(value: float | None) -> str:
     """A number to three digits, or a dash."""
     return "–" if value is None else f"{value:.3g}"
-
-
-def slope(x: ArrayLike, y: ArrayLike) -> float:
-    """Least-squares slope of y on x; pairs with a NaN are left out; NaN with fewer than two."""
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 2:
-        return math.nan
-    x, y = x[good] - x[good].mean(), y[good]
-    return float(x @ y / (x @ x)) if np.any(x) else math.nan
-
-
-def loglog_slope(x: ArrayLike, y: ArrayLike) -> float:
-    """Exponent of a power law: the least-squares slope of ln y on ln x, positive pairs only."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return slope(np.log(np.where(x > 0, x, np.nan)), np.log(np.where(y > 0, y, np.nan)))
-
-
-def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
-    """Spearman's rank correlation, pairs with a NaN left out."""
-    from scipy import stats
-
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 3 or np.ptp(x[good]) == 0 or np.ptp(y[good]) == 0:
-        return math.nan
-    return float(stats.spearmanr(x[good], y[good]).statistic)

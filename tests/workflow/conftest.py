@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,14 +83,36 @@ def checkout_fixture() -> Callable[..., Repo]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Repo:
-    """A checkout in which ``dlatlas new edge`` was typed and everything was made, once a session."""
-    repo = checkout(tmp_path_factory.mktemp("finished") / "repo")
-    done = repo.python("-m", "dlatlas", "new", "edge", "--params", "params")
-    assert done.returncode == 0, done.stderr
-    done = repo.snakemake()
-    assert done.returncode == 0, done.stdout + done.stderr
-    return repo
+def once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], None]], Path]:
+    """``once(name, make)``: a folder filled by ``make``, by the first of the test processes that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def of(name: str, make: Callable[[Path], None]) -> Path:
+        home = shared / f"once-{name}"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not (home / "made").exists():
+                shutil.rmtree(home, ignore_errors=True)
+                home.mkdir()
+                make(home)
+                (home / "made").touch()
+        return home
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def finished(once) -> Repo:
+    """A checkout in which ``dlatlas new edge`` was typed and everything was made; not to be changed."""
+
+    def make(home: Path) -> None:
+        repo = checkout(home / "repo")
+        done = repo.python("-m", "dlatlas", "new", "edge", "--params", "params")
+        assert done.returncode == 0, done.stderr
+        done = repo.snakemake()
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return Repo(once("finished", make) / "repo")
 
 
 @pytest.fixture
@@ -129,31 +152,36 @@ class Committed(Repo):
 
 
 @pytest.fixture(scope="session")
-def committed(finished, tmp_path_factory) -> Committed:
-    """The finished checkout as a git repository whose figures were drawn from its only commit."""
-    repo = Committed(finished.copy(tmp_path_factory.mktemp("committed") / "repo").path)
-    for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
-        (repo.path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, repo.path / name)
-    (repo.path / "results" / ".gitkeep").touch()
-    repo.git("init", "--quiet", "--initial-branch=main")
-    repo.commit("Everything")
-    for name in ("edge/figure.svg", "edge/figure.png", "atlas/index.html"):
-        (repo.path / "results" / name).unlink()
-    done = repo.snakemake()
-    assert done.returncode == 0, done.stdout + done.stderr
-    return repo
+def committed(finished, once) -> Committed:
+    """The finished checkout as a git repository whose figures were drawn from its only commit; not to be changed."""
+
+    def make(home: Path) -> None:
+        repo = Committed(finished.copy(home / "repo").path)
+        for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+            (repo.path / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, repo.path / name)
+        (repo.path / "results" / ".gitkeep").touch()
+        repo.git("init", "--quiet", "--initial-branch=main")
+        repo.commit("Everything")
+        for name in ("edge/figure.svg", "edge/figure.png", "atlas/index.html"):
+            (repo.path / "results" / name).unlink()
+        done = repo.snakemake()
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return Committed(once("committed", make) / "repo")
 
 
 @pytest.fixture(scope="session")
-def published(committed, tmp_path_factory) -> Committed:
+def published(committed, once) -> Committed:
     """The committed checkout, published to a local folder and committed again; not to be changed."""
-    home = tmp_path_factory.mktemp("published")
-    repo = committed.copy(home / "repo")
-    for words in (["add", "-d", "store", str(home / "store")], ["modify", "store", "verify", "true"]):
-        assert repo.dvc("remote", *words).returncode == 0
-    repo.commit("Add a remote")
-    done = repo.dlatlas("publish", "--scale", "smoke")
-    assert done.returncode == 0, done.stdout + done.stderr
-    repo.commit("Publish")
-    return repo
+
+    def make(home: Path) -> None:
+        repo = committed.copy(home / "repo")
+        for words in (["add", "-d", "store", str(home / "store")], ["modify", "store", "verify", "true"]):
+            assert repo.dvc("remote", *words).returncode == 0
+        repo.commit("Add a remote")
+        done = repo.dlatlas("publish", "--scale", "smoke")
+        assert done.returncode == 0, done.stdout + done.stderr
+        repo.commit("Publish")
+
+    return Committed(once("published", make) / "repo")

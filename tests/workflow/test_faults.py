@@ -69,7 +69,7 @@ def test_two_fresh_checkouts_give_bit_equal_cubes_on_one_core_and_on_two(three, 
 
 
 def start(repo):
-    words = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "scale=smoke"]
+    words = [sys.executable, "-m", "snakemake", "--cores", "2", "--until", "cube", "--config", "scale=smoke"]
     log = (repo.path / "snakemake.log").open("ab")
     return subprocess.Popen(words, cwd=repo.path, env=repo.env, stdout=log, stderr=log, start_new_session=True)
 
@@ -152,7 +152,7 @@ def test_twenty_kills_at_random_points_end_in_equal_cubes_and_train_nothing_twic
             whole_again()
             number += 1
             repo, finished = three.copy(tmp_path / str(number)), {}
-    finish(repo)
+    finish(repo, "--until", "cube")
     whole_again()
     for process in orphans(repo):
         process.wait()

@@ -105,7 +105,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "rows": study.rows,
         "statement": study.statement,
         "formula": Markup(convert(study.formula, display="block")),  # noqa: S704  MathML
-        "papers": study.papers,
+        "papers": study.references(),
         "caption": study.caption,
         "about": study.about,
         "verdict": record["verdict"],
@@ -128,7 +128,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "cite": cite(name, study, signature),
         "search": " ".join(
             [name, study.title, study.statement, study.family, study.kind, record["verdict"], *study.rows]
-            + [paper.cite() for paper in study.papers]
+            + [paper.cite() for paper in study.references()]
             + [claim["name"] for claim in record["claims"]]
         ).lower(),
     }

@@ -1,6 +1,6 @@
 """The house style: theory as lines, measurement as points with intervals, colours that everybody can tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +72,56 @@ def points(
         label=label,
         **{"markersize": 4.0, "elinewidth": 1.0, "capsize": 0, "zorder": 3, **options},
     )
+
+
+def versus(
+    panel: "Axes",
+    cube: "xr.Dataset",
+    theory: "xr.Dataset | None",
+    of: Any,  # noqa: ANN401
+    along: str,
+    where: Mapping[str, Any] | None = None,
+    *,
+    color: Any,  # noqa: ANN401
+    label: str | None = None,
+    by: Literal["mean", "median"] = "mean",
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """A quantity against a coordinate: points with intervals over seeds and, where the theory has it, its line.
+
+    Args:
+        panel: where to draw.
+        cube: what was measured.
+        theory: what was predicted, under the same name; None for no line.
+        of: a variable, or a function of (cube, theory).
+        along: a coordinate of one dimension.
+        where: which runs, see `dlatlas.statistics.select`.
+        color: of points and line.
+        label: of the points, for the legend.
+        by: mean or median over seeds.
+        options: for `points`.
+    """
+    from dlatlas.statistics import quantity, select
+
+    part = select(cube, where or {})
+    said = select(theory, where or {}) if theory is not None else None
+    values = quantity(part, said, of)
+    (dim,) = part[along].dims
+    extra = [name for name in values.dims if name not in (dim, "seed")]
+    points(panel, part[along].values, values.mean(extra), color=color, label=label, of=by, **options)
+    if said is not None and isinstance(of, str) and of in said:
+        line = said[of].mean([name for name in said[of].dims if name != dim])
+        panel.plot(part[along].values, line.values, color=color, linewidth=1.0, zorder=2)
+
+
+def power(panel: "Axes", x: ArrayLike, exponent: float, through: tuple[float, float], text: str = "") -> None:
+    """A dashed power law through one point, named at its end: a slope to compare with."""
+    x = np.asarray(x, dtype=float)
+    y = through[1] * (x / through[0]) ** exponent
+    panel.plot(x, y, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    if text:
+        panel.annotate(text, (x[-1], y[-1]), xytext=(-2, 4), textcoords="offset points", ha="right", va="bottom",
+                       fontsize=8, color="#444444")  # fmt: skip
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -133,7 +133,7 @@ def _metadata(name: str, study: Study, entry: Mapping[str, Any], files: Mapping[
     """RO-Crate 1.1: every file with its size and SHA-256, the papers, the software, the run that made them."""
     cube = [file for file in sorted(files) if file.startswith("cube.zarr/")]
     others = [file for file in sorted(files) if file not in cube]
-    papers = {paper.url or f"#{paper.key}": paper for paper in study.papers}
+    papers = {paper.url or f"#{paper.key}": paper for paper in study.references()}
     again = f"git checkout {entry['commit']} && snakemake --cores all --config studies={name} scale={entry['scale']}"
     graph: list[dict[str, Any]] = [
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},

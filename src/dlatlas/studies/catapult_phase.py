@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.study import Claim, Control, Paper, Study, Variable, count, flag, number
+from dlatlas.statistics import slope
+from dlatlas.study import Claim, Control, Study, Variable, count, flag, number
 from dlatlas.theory.catapult import EDGE, MAXIMUM, catapult_map
-from dlatlas.verdict import AtLeast, AtMost, Equals, slope
+from dlatlas.verdict import AtLeast, AtMost, Equals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -175,11 +176,7 @@ STUDY = Study(
         r"f_{t+1} = \left(1 - \eta\lambda_t + \frac{\eta^2 f_t^2}{n}\right) f_t, \qquad "
         r"\lambda_{t+1} = \lambda_t + \frac{\eta f_t^2}{n} \left(\eta\lambda_t - 4\right)"
     ),
-    papers=(
-        Paper("lewkowycz2020", "Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari",
-              "The large learning rate phase of deep learning: the catapult mechanism", "arXiv", 2020,
-              "https://arxiv.org/abs/2003.02218"),
-    ),
+    papers=("lewkowycz2020",),
     parameters={
         "inputs": count(1, "input dimension"),
         "width": count(512, "hidden units n"),

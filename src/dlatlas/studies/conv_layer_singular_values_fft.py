@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count
-from dlatlas.verdict import AtLeast, AtMost, Equals, loglog_slope
+from dlatlas.statistics import loglog_slope
+from dlatlas.study import Claim, Control, Study, Variable, choice, count
+from dlatlas.verdict import AtLeast, AtMost, Equals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -182,31 +183,7 @@ STUDY = Study(
         r"\sigma(M) = \bigcup_{u,v=0}^{n-1} \sigma\left(P^{(u,v)}\right), \quad "
         r"P^{(u,v)}_{cd} = \sum_{p,q} K_{cdpq}\, e^{2\pi i (up+vq)/n}, \quad R \le \|M\|_2 \le k R"
     ),
-    papers=(
-        Paper(
-            "sedghi2019",
-            "Sedghi, Gupta & Long",
-            "The singular values of convolutional layers",
-            "ICLR",
-            2019,
-            "https://arxiv.org/abs/1805.10408",
-        ),
-        Paper(
-            "tsuzuku2018",
-            "Tsuzuku, Sato & Sugiyama",
-            "Lipschitz-margin training",
-            "NeurIPS",
-            2018,
-            "https://arxiv.org/abs/1802.04034",
-        ),
-        Paper(
-            "parter1961",
-            "Parter",
-            "On the extreme eigenvalues of truncated Toeplitz matrices",
-            "Bull. Amer. Math. Soc. 67",
-            1961,
-        ),
-    ),
+    papers=("sedghi2019", "tsuzuku2018", "parter1961"),
     parameters={
         "n": count(8, "side of the image"),
         "m": count(2, "channels, in and out"),

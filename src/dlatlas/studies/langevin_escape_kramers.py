@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count, number
+from dlatlas.statistics import slope
+from dlatlas.study import Claim, Control, Study, Variable, choice, count, number
 from dlatlas.theory import kramers
 from dlatlas.theory.exponential_law import lilliefors_p
-from dlatlas.verdict import AtLeast, Equals, slope
+from dlatlas.verdict import AtLeast, Equals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -197,32 +198,7 @@ STUDY = Study(
         r"\mathrm{E}\,\tau = \frac{2\pi}{|\lambda_-|} \sqrt{\frac{|\det H_{s}|}{\det H_{m}}}\; e^{\beta h} "
         r"\left( 1 + \frac{3}{8 \beta h} + \dots \right), \qquad \frac{\tau}{\mathrm{E}\,\tau} \to \mathrm{Exp}(1)"
     ),
-    papers=(
-        Paper(
-            "kramers1940",
-            "Kramers",
-            "Brownian motion in a field of force and the diffusion model of chemical reactions",
-            "Physica 7",
-            1940,
-            "https://doi.org/10.1016/S0031-8914(40)90098-2",
-        ),
-        Paper(
-            "bovier2004",
-            "Bovier, Eckhoff, Gayrard & Klein",
-            "Metastability in reversible diffusion processes I. Sharp asymptotics for capacities and exit times",
-            "J. Eur. Math. Soc. 6",
-            2004,
-            "https://doi.org/10.4171/JEMS/14",
-        ),
-        Paper(
-            "raginsky2017",
-            "Raginsky, Rakhlin & Telgarsky",
-            "Non-convex learning via stochastic gradient Langevin dynamics: a nonasymptotic analysis",
-            "COLT",
-            2017,
-            "https://arxiv.org/abs/1702.03849",
-        ),
-    ),
+    papers=("kramers1940", "bovier2004", "raginsky2017"),
     parameters={
         "landscape": choice("line", LANDSCAPES, "name of the landscape"),
         "d": count(1, "dimension"),

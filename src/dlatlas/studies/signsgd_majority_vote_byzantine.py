@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count, number
+from dlatlas.statistics import loglog_slope
+from dlatlas.study import Claim, Control, Study, Variable, choice, count, number
 from dlatlas.theory import majority_vote as vote
-from dlatlas.verdict import AtLeast, AtMost, Equals, loglog_slope
+from dlatlas.verdict import AtLeast, AtMost, Equals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -252,24 +253,7 @@ STUDY = Study(
         r"\left( 1 - \frac{2 b}{M} \right) \sqrt{M}\, S \right), \qquad "
         r"Z = \mathrm{Bin}(M - b, p) + \mathrm{Bin}(b, 1 - p)"
     ),
-    papers=(
-        Paper(
-            "bernstein2019",
-            "Bernstein, Zhao, Azizzadenesheli & Anandkumar",
-            "signSGD with majority vote is communication efficient and fault tolerant",
-            "ICLR",
-            2019,
-            "https://arxiv.org/abs/1810.05291",
-        ),
-        Paper(
-            "bernstein2018",
-            "Bernstein, Wang, Azizzadenesheli & Anandkumar",
-            "signSGD: compressed optimisation for non-convex problems",
-            "ICML",
-            2018,
-            "https://arxiv.org/abs/1802.04434",
-        ),
-    ),
+    papers=("bernstein2019", "bernstein2018"),
     parameters={
         "aggregator": choice("vote", ("vote", "mean", "median"), "what the server makes of what the workers send"),
         "attack": choice("negate", ("negate", "random_sign", "scale"), "what an adversary sends"),

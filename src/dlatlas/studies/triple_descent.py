@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.study import Claim, Control, Paper, Study, Variable, choice, count, number
+from dlatlas.study import Claim, Control, Study, Variable, choice, count, number
 from dlatlas.theory.random_feature_ridge import ACTIVATIONS, excess_error, masses
 from dlatlas.verdict import AtLeast, AtMost
 
@@ -229,32 +229,7 @@ STUDY = Study(
         r"P = \sum_i rac{\lambda_i}{\lambda_i+\gamma} + rac{P \kappa}{\gamma}, \quad "
         r"r = rac{(\mathrm{E}\,\sigma'(z))^2}{\mathrm{Var}\,\sigma(z)}"
     ),
-    papers=(
-        Paper(
-            "dascoli2020",
-            "d'Ascoli, Sagun & Biroli",
-            "Triple descent and the two kinds of overfitting: where & why do they appear?",
-            "NeurIPS",
-            2020,
-            "https://arxiv.org/abs/2006.03509",
-        ),
-        Paper(
-            "simon2024",
-            "Simon, Karkada, Ghosh & Belkin",
-            "More is better in modern machine learning",
-            "ICLR",
-            2024,
-            "https://arxiv.org/abs/2311.14646",
-        ),
-        Paper(
-            "jacot2020",
-            "Jacot, Şimşek, Spadaro, Hongler & Gabriel",
-            "Implicit regularization of random feature models",
-            "ICML",
-            2020,
-            "https://arxiv.org/abs/2002.08404",
-        ),
-    ),
+    papers=("dascoli2020", "simon2024", "jacot2020"),
     parameters={
         "n": count(100, "samples N"),
         "d": count(50, "inputs D"),

@@ -173,7 +173,10 @@ def test_a_drained_and_a_dead_node_lose_nothing(toil, whole, lab, wait, tmp_path
     finally:
         lab.ask("scontrol", "update", "NodeName=n1", "State=RESUME")
         lab.tell("start", "n2")
-    release(repo, *NUMBERS)  # SLURM itself starts what was on n2 again, after two minutes
+    release(repo, *NUMBERS)
+    for job, _ in on_n2:  # SLURM itself starts it again, after two minutes; the test does not wait so long
+        wait("queued again", lambda: lab.ask("squeue", "-h", "-j", job, "-o", "%T").strip() == "PENDING")  # noqa: B023
+        lab.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
     assert process.wait(240) == 0, told(repo)
     assert notes(repo, "done") == ONCE
     assert files(repo.path / "results/toil/cube.zarr") == whole

@@ -1,0 +1,101 @@
+"""The papers whose claims the atlas tests, each once; a study names them by their keys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dlatlas.errors import unknown
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A reference: how it is cited, and where it is."""
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str = ""
+
+    def cite(self) -> str:
+        """``Authors, Title, Venue Year``."""
+        return f"{self.authors}, {self.title}, {self.venue} {self.year}"
+
+
+def arxiv(number: str) -> str:
+    """The address of an arXiv paper."""
+    return f"https://arxiv.org/abs/{number}"
+
+
+_PAPERS = (
+    Paper("bartlett2017", "Bartlett, Foster & Telgarsky",
+          "Spectrally-normalized margin bounds for neural networks", "NeurIPS", 2017, arxiv("1706.08498")),
+    Paper("bernstein2018", "Bernstein, Wang, Azizzadenesheli & Anandkumar",
+          "signSGD: compressed optimisation for non-convex problems", "ICML", 2018, arxiv("1802.04434")),
+    Paper("bernstein2019", "Bernstein, Zhao, Azizzadenesheli & Anandkumar",
+          "signSGD with majority vote is communication efficient and fault tolerant",
+          "ICLR", 2019, arxiv("1810.05291")),
+    Paper("bovier2004", "Bovier, Eckhoff, Gayrard & Klein",
+          "Metastability in reversible diffusion processes I. Sharp asymptotics for capacities and exit times",
+          "J. Eur. Math. Soc. 6", 2004, "https://doi.org/10.4171/JEMS/14"),
+    Paper("chizat2019", "Chizat, Oyallon & Bach",
+          "On lazy training in differentiable programming", "NeurIPS", 2019, arxiv("1812.07956")),
+    Paper("cohen2021", "Cohen, Kaur, Li, Kolter & Talwalkar",
+          "Gradient descent on neural networks typically occurs at the edge of stability",
+          "ICLR", 2021, arxiv("2103.00065")),
+    Paper("dascoli2020", "d'Ascoli, Sagun & Biroli",
+          "Triple descent and the two kinds of overfitting: where & why do they appear?",
+          "NeurIPS", 2020, arxiv("2006.03509")),
+    Paper("jacot2018", "Jacot, Gabriel & Hongler",
+          "Neural tangent kernel: convergence and generalization in neural networks",
+          "NeurIPS", 2018, arxiv("1806.07572")),
+    Paper("jacot2020", "Jacot, Şimşek, Spadaro, Hongler & Gabriel",
+          "Implicit regularization of random feature models", "ICML", 2020, arxiv("2002.08404")),
+    Paper("ji2021", "Ji & Telgarsky",
+          "Characterizing the implicit bias via a primal-dual analysis", "ALT", 2021, arxiv("1906.04540")),
+    Paper("jiang2020", "Jiang, Neyshabur, Mobahi, Krishnan & Bengio",
+          "Fantastic generalization measures and where to find them", "ICLR", 2020, arxiv("1912.02178")),
+    Paper("kramers1940", "Kramers",
+          "Brownian motion in a field of force and the diffusion model of chemical reactions",
+          "Physica 7", 1940, "https://doi.org/10.1016/S0031-8914(40)90098-2"),
+    Paper("lee2019", "Lee, Xiao, Schoenholz, Bahri, Novak, Sohl-Dickstein & Pennington",
+          "Wide neural networks of any depth evolve as linear models under gradient descent",
+          "NeurIPS", 2019, arxiv("1902.06720")),
+    Paper("lewkowycz2020", "Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari",
+          "The large learning rate phase of deep learning: the catapult mechanism", "arXiv", 2020, arxiv("2003.02218")),
+    Paper("mei2018", "Mei, Montanari & Nguyen",
+          "A mean field view of the landscape of two-layer neural networks", "PNAS", 2018, arxiv("1804.06561")),
+    Paper("parter1961", "Parter",
+          "On the extreme eigenvalues of truncated Toeplitz matrices", "Bull. Amer. Math. Soc. 67", 1961),
+    Paper("raginsky2017", "Raginsky, Rakhlin & Telgarsky",
+          "Non-convex learning via stochastic gradient Langevin dynamics: a nonasymptotic analysis",
+          "COLT", 2017, arxiv("1702.03849")),
+    Paper("sedghi2019", "Sedghi, Gupta & Long",
+          "The singular values of convolutional layers", "ICLR", 2019, arxiv("1805.10408")),
+    Paper("simon2024", "Simon, Karkada, Ghosh & Belkin",
+          "More is better in modern machine learning", "ICLR", 2024, arxiv("2311.14646")),
+    Paper("soudry2018", "Soudry, Hoffer, Nacson, Gunasekar & Srebro",
+          "The implicit bias of gradient descent on separable data", "JMLR 19", 2018, arxiv("1710.10345")),
+    Paper("tsuzuku2018", "Tsuzuku, Sato & Sugiyama", "Lipschitz-margin training", "NeurIPS", 2018, arxiv("1802.04034")),
+    Paper("wang2022", "Wang, Chatterji, Haque & Hashimoto",
+          "Is importance weighting incompatible with interpolating classifiers?", "ICLR", 2022, arxiv("2112.12986")),
+    Paper("wu2023", "Wu, Braverman & Lee",
+          "Implicit bias of gradient descent for logistic regression at the edge of stability",
+          "NeurIPS", 2023, arxiv("2305.11788")),
+    Paper("zhang2017", "Zhang, Bengio, Hardt, Recht & Vinyals",
+          "Understanding deep learning requires rethinking generalization", "ICLR", 2017, arxiv("1611.03530")),
+)  # fmt: skip
+
+PAPERS = {paper.key: paper for paper in _PAPERS}
+
+
+def cited(keys: Iterable[str], where: str) -> tuple[Paper, ...]:
+    """The papers of those keys.
+
+    Raises:
+        InputError: a key that no paper has; the nearest one is named.
+    """
+    for key in keys:
+        if key not in PAPERS:
+            raise unknown(where, "paper", key, PAPERS)
+    return tuple(PAPERS[key] for key in keys)
