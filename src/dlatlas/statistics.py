@@ -5,11 +5,11 @@ of them. ``of`` is a variable of the cube or a function of (cube, theory); ``whe
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dlatlas.errors import unknown
 
@@ -30,12 +30,15 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
     Raises:
         InputError: a coordinate that is not there.
     """
+    kept: dict[Hashable, NDArray[np.bool_]] = {}
+    single = set()
     for name, wanted in where.items():
         if name not in data.coords:
             raise unknown("where", "coordinate", name, [str(key) for key in data.coords])
-        values = data[name].values
-        if data[name].ndim == 0:
+        coordinate = data.variables[name]
+        if coordinate.ndim == 0:
             continue
+        (dim,), values = coordinate.dims, coordinate.values
         if isinstance(wanted, tuple):
             low, high = wanted
             chosen = np.ones(len(values), bool)
@@ -45,11 +48,16 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
             chosen = np.isin(values, wanted)
         else:
             chosen = values == wanted
-        (dim,) = data[name].dims
-        places = np.flatnonzero(chosen)
-        single = not isinstance(wanted, tuple | list) and len(places) == 1
-        data = data.isel({dim: int(places[0]) if single else places})
-    return data
+            single.add(dim)
+        kept[dim] = kept[dim] & chosen if dim in kept else chosen
+    places: dict[Hashable, Any] = {}
+    for dim, chosen in kept.items():
+        found = np.flatnonzero(chosen)
+        if dim in single and len(found) == 1:
+            places[dim] = int(found[0])
+        elif len(found) < len(chosen):
+            places[dim] = found
+    return data.isel(places) if places else data
 
 
 def quantity(cube: "xr.Dataset", theory: "xr.Dataset", of: Any) -> "xr.DataArray":  # noqa: ANN401
@@ -115,12 +123,13 @@ def deviation(
     theory: "xr.Dataset",
     *,
     of: str,
+    prediction: str | None = None,
     where: Mapping[str, Any] | None = None,
     worst: bool = False,
 ) -> float:
-    """Mean (or largest) relative deviation of the mean over seeds from the theory."""
+    """Mean (or largest) relative deviation of the mean over seeds from a variable of the theory, by default its own."""
     cube, theory = select(cube, where or {}), select(theory, where or {})
-    measured, predicted = cube[of], theory[of]
+    measured, predicted = cube[of], theory[prediction or of]
     if "seed" in measured.dims:
         measured = measured.mean("seed")
         predicted = predicted.mean("seed") if "seed" in predicted.dims else predicted

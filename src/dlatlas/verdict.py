@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.statistics import select
 from dlatlas.streams import stream
 
 if TYPE_CHECKING:
@@ -159,11 +160,11 @@ def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dic
     statistic, contrast = claim.measured(), claim.controlled()
     estimate = evaluate(statistic, cube)
     lean = needed(statistic, cube, theory, estimate)
-    interval = bootstrap(statistic, lean, theory, estimate, key)
+    interval = bootstrap(statistic, *_within(lean, theory, statistic), estimate, key)
     shuffled = permutations(claim, lean, lambda data: evaluate(statistic, data), key)
     control = evaluate(contrast, cube)
     lean = needed(contrast, cube, theory, control)
-    spread = bootstrap(contrast, lean, theory, control, f"{key}/control")
+    spread = bootstrap(contrast, *_within(lean, theory, contrast), control, f"{key}/control")
     missed = np.array([math.inf if math.isnan(value) else claim.expected.miss(value) for value in shuffled])
     p = float((1 + np.sum(missed <= claim.expected.miss(estimate))) / (1 + len(missed)))
     least, most = claim.expected.bounds()
@@ -264,6 +265,12 @@ def needed(statistic: "Statistic", cube: "xr.Dataset", theory: "xr.Dataset", est
         if found == estimate or (math.isnan(found) and math.isnan(estimate)):
             cube = less
     return cube
+
+
+def _within(cube: "xr.Dataset", theory: "xr.Dataset", statistic: "Statistic") -> tuple["xr.Dataset", "xr.Dataset"]:
+    """What the statistic will select of both, so that a draw selects from little; selecting twice changes nothing."""
+    where = getattr(statistic, "keywords", {}).get("where") or {}
+    return select(cube, where), select(theory, where)
 
 
 def _pick(data: "xr.Dataset", seeds: NDArray[np.int64]) -> "xr.Dataset":
