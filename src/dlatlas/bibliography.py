@@ -77,6 +77,9 @@ _PAPERS = (
           "Weisfeiler and Leman go neural: higher-order graph neural networks", "AAAI", 2019, arxiv("1810.02244")),
     Paper("murphy2019", "Murphy, Srinivasan, Rao & Ribeiro",
           "Relational pooling for graph representations", "ICML", 2019, arxiv("1903.02541")),
+    Paper("papyan2020", "Papyan, Han & Donoho",
+          "Prevalence of neural collapse during the terminal phase of deep learning training", "PNAS", 2020,
+          arxiv("2008.08186")),
     Paper("parter1961", "Parter",
           "On the extreme eigenvalues of truncated Toeplitz matrices", "Bull. Amer. Math. Soc. 67", 1961),
     Paper("raginsky2017", "Raginsky, Rakhlin & Telgarsky",
@@ -88,6 +91,9 @@ _PAPERS = (
           "More is better in modern machine learning", "ICLR", 2024, arxiv("2311.14646")),
     Paper("soudry2018", "Soudry, Hoffer, Nacson, Gunasekar & Srebro",
           "The implicit bias of gradient descent on separable data", "JMLR 19", 2018, arxiv("1710.10345")),
+    Paper("tirer2022", "Tirer & Bruna",
+          "Extended unconstrained features model for exploring deep neural collapse", "ICML", 2022,
+          arxiv("2202.08087")),
     Paper("tsuzuku2018", "Tsuzuku, Sato & Sugiyama", "Lipschitz-margin training", "NeurIPS", 2018, arxiv("1802.04034")),
     Paper("wang2022", "Wang, Chatterji, Haque & Hashimoto",
           "Is importance weighting incompatible with interpolating classifiers?", "ICLR", 2022, arxiv("2112.12986")),
@@ -98,6 +104,8 @@ _PAPERS = (
           "How powerful are graph neural networks?", "ICLR", 2019, arxiv("1810.00826")),
     Paper("zhang2017", "Zhang, Bengio, Hardt, Recht & Vinyals",
           "Understanding deep learning requires rethinking generalization", "ICLR", 2017, arxiv("1611.03530")),
+    Paper("zhu2021", "Zhu, Ding, Zhou, Li, You, Sulam & Qu",
+          "A geometric analysis of neural collapse with unconstrained features", "NeurIPS", 2021, arxiv("2105.02375")),
 )  # fmt: skip
 
 PAPERS = {paper.key: paper for paper in _PAPERS}

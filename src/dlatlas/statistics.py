@@ -95,6 +95,7 @@ def agreement(
     *,
     of: str,
     tolerance: float,
+    prediction: str | None = None,
     where: Mapping[str, Any] | None = None,
     average: bool = True,
 ) -> float:
@@ -102,14 +103,15 @@ def agreement(
 
     Args:
         cube: the measured variable ``of``.
-        theory: its prediction, under the same name.
+        theory: its prediction.
         of: the variable.
         tolerance: relative to the prediction.
+        prediction: the theory's variable where it has another name.
         where: see `select`.
         average: over seeds first.
     """
     cube, theory = select(cube, where or {}), select(theory, where or {})
-    measured, predicted = cube[of], theory[of]
+    measured, predicted = cube[of], theory[prediction or of]
     if average and "seed" in measured.dims:
         measured = measured.mean("seed")
         predicted = predicted.mean("seed") if "seed" in predicted.dims else predicted
