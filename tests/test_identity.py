@@ -1,4 +1,5 @@
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,40 @@ def test_a_root_that_does_not_exist_is_an_error(digest_of):
         digest_of("dlatlas.main:nothing")
     with pytest.raises(InputError, match="no entry three"):
         digest_of("dlatlas.main:TABLE[three]")
+
+
+@pytest.fixture
+def kept(digest_of, monkeypatch, tmp_path):
+    """Writes caches as Python does; the folder of them."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    return tmp_path / "__pycache__"
+
+
+def test_what_was_parsed_is_kept_and_not_parsed_again(digest_of, kept, monkeypatch):
+    first = digest_of("dlatlas.main:train")
+    assert {path.name.partition(".")[0] for path in kept.glob("*.parts.json")} >= {"main", "helper"}
+    monkeypatch.setattr(identity.ast, "parse", lambda text: pytest.fail("parsed again"))
+    assert digest_of("dlatlas.main:train") == first
+
+
+def test_what_is_kept_of_another_text_is_not_used(digest_of, kept):
+    before = digest_of("dlatlas.main:train")
+    changed = SOURCES["helper.py"].replace("X = 2", "X = 3")
+    after = digest_of("dlatlas.main:train", helper=changed)
+    assert after != before
+    assert digest_of("dlatlas.main:train") == before
+    moved = SOURCES["helper.py"].replace("def used", "def other")  # the unchanged main now refers to nothing
+    assert digest_of("dlatlas.main:train", helper=moved) != before
+
+
+def test_a_spoilt_cache_is_not_used(digest_of, kept):
+    before = digest_of("dlatlas.main:train")
+    for path in kept.glob("*.parts.json"):
+        path.write_text(path.read_text()[:40])
+    assert digest_of("dlatlas.main:train") == before
+
+
+def test_nothing_is_kept_where_python_keeps_nothing(digest_of, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    digest_of("dlatlas.main:train")
+    assert not (tmp_path / "__pycache__").exists()

@@ -7,9 +7,13 @@ determines it, code included: the transitive closure of the functions that made 
 import ast
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +24,8 @@ SCHEMA = 1
 
 PACKAGE = "dlatlas"
 SOURCE = Path(__file__).parent
+_OWN = Path(__file__).read_bytes()
+"""This file's text: another version of it may read a module otherwise."""
 REGISTRIES = frozenset({"dlatlas.registry", "dlatlas.measures.registry", "dlatlas.study"})
 """Modules that only list what there is: adding an entry (a model, a field of a study's record) must not rename the
 results of all the others. What they say enters names as values."""
@@ -81,6 +87,8 @@ def closure(roots: Iterable[str], source: Path | None = None) -> dict[str, str]:
     seen: dict[str, str] = {}
     for root in sorted(set(roots)):
         _collect(root, source or SOURCE, seen)
+    for module in {root.partition(":")[0] for root in seen}:
+        _module(module, source or SOURCE).keep()
     return seen
 
 
@@ -104,36 +112,82 @@ def _collect(root: str, source: Path, seen: dict[str, str]) -> None:
 
 
 class _Source:
-    """One parsed module: its top-level definitions, and what each of them refers to."""
+    """One module: its top-level definitions, and what each of them refers to.
+
+    What its text says is kept beside Python's own caches, under the digest of the text, and read instead of parsed the
+    next time. It holds nothing about other modules: names are resolved anew.
+    """
 
     def __init__(self, name: str, path: Path, source: Path) -> None:
         self.name, self.source = name, source
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        self.definitions: dict[str, list[ast.stmt]] = {}
-        self.imports: dict[str, str] = {}
+        self.text = path.read_bytes()
+        self.place = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.parts.json"
+        self.key = hashlib.sha256(_OWN + self.text).hexdigest()
         self.parts: dict[str, tuple[str, list[str]]] = {}
-        for statement in tree.body:
-            for name_ in _defined(statement):
-                self.definitions.setdefault(name_, []).append(statement)
-            self.imports |= _imported(statement)
+        self.new = False
+        kept = self._kept()
+        if kept is None:
+            self.definitions = list(self.tree)
+            self.imports: dict[str, str] = {}
+            for statement in self.body:
+                self.imports |= _imported(statement)
+            self.raw: dict[str, list[Any]] = {}
+        else:
+            self.definitions, self.imports, self.raw = kept["definitions"], kept["imports"], kept["parts"]
+
+    @cached_property
+    def body(self) -> list[ast.stmt]:
+        """The statements."""
+        return ast.parse(self.text).body
+
+    @cached_property
+    def tree(self) -> dict[str, list[ast.stmt]]:
+        """The statements that define each name."""
+        found: dict[str, list[ast.stmt]] = {}
+        for statement in self.body:
+            for name in _defined(statement):
+                found.setdefault(name, []).append(statement)
+        return found
 
     def part(self, symbol: str) -> tuple[str, list[str]]:
         """The digest of one definition and the roots that it refers to."""
         if symbol not in self.parts:
-            nodes = self._nodes(symbol)
-            every = [child for node in nodes for child in _stripped(node)]
-            text = hashlib.sha256("\n".join(ast.dump(node) for node in nodes).encode()).hexdigest()[:20]
-            self.parts[symbol] = text, self._references(every)
+            if symbol not in self.raw:
+                nodes = self._nodes(symbol)
+                every = [child for node in nodes for child in _stripped(node)]
+                text = hashlib.sha256("\n".join(ast.dump(node) for node in nodes).encode()).hexdigest()[:20]
+                self.raw[symbol] = [text, *_mentioned(every)]
+                self.new = True
+            text, local, names = self.raw[symbol]
+            self.parts[symbol] = text, self._references(local, names)
         return self.parts[symbol]
+
+    def keep(self) -> None:
+        """Writes what was parsed beside Python's own caches, where it writes those."""
+        if self.new and not sys.dont_write_bytecode:
+            record = {"key": self.key, "definitions": self.definitions, "imports": self.imports, "parts": self.raw}
+            with suppress(OSError):
+                self.place.parent.mkdir(exist_ok=True)
+                part = self.place.with_suffix(f".{os.getpid()}")
+                part.write_text(json.dumps(record), encoding="utf-8")
+                part.replace(self.place)
+        self.new = False
+
+    def _kept(self) -> dict[str, Any] | None:
+        try:
+            record = json.loads(self.place.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) and record.get("key") == self.key else None
 
     def _nodes(self, symbol: str) -> list[ast.AST]:
         if not symbol:
-            return [node for nodes in self.definitions.values() for node in nodes]
+            return [node for nodes in self.tree.values() for node in nodes]
         name, bracket, key = symbol.partition("[") if "[" in symbol else symbol.partition("(")
-        if name not in self.definitions:
+        if name not in self.tree:
             raise InputError(f"{self.name}: no definition named {name}")
-        nodes: list[ast.AST] = list(self.definitions[name])
+        nodes: list[ast.AST] = list(self.tree[name])
         if not bracket:
             return nodes
         key = key[:-1]
@@ -150,16 +204,7 @@ class _Source:
             raise InputError(f"{self.name}: {name} has no entry {key}")
         return list(found)
 
-    def _references(self, nodes: list[ast.AST]) -> list[str]:
-        local: dict[str, str] = {}
-        names: set[str] = set()
-        for node in nodes:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                local |= _imported(node)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                names.add(f"{node.value.id}.{node.attr}")
-            elif isinstance(node, ast.Name):
-                names.add(node.id)
+    def _references(self, local: dict[str, str], names: list[str]) -> list[str]:
         found: set[str] = {whole for dotted in local.values() if (whole := _resolve(dotted, self.source))}
         for name in names:
             head, _, attribute = name.partition(".")
@@ -175,6 +220,20 @@ class _Source:
             elif head in self.definitions:
                 found.add(f"{self.name}:{head}")
         return sorted(found)
+
+
+def _mentioned(nodes: list[ast.AST]) -> tuple[dict[str, str], list[str]]:
+    """What a definition imports inside itself, and every name in it, with the attribute taken of it."""
+    local: dict[str, str] = {}
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            local |= _imported(node)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names.add(f"{node.value.id}.{node.attr}")
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+    return local, sorted(names)
 
 
 @cache

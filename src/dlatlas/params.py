@@ -184,7 +184,7 @@ def _values(axis: Axis, parameter: Parameter, where: Any, alone: bool = True) ->
     return values
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # in C where it was built
     """YAML 1.2 floats (``1e-3``), and a key that stands twice is an error."""
 
 

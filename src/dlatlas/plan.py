@@ -211,7 +211,7 @@ class Plan:
         figures = [self.stage_digest(name, "figure") for name in self.names]
         files = [*sorted((SOURCE / "atlas").rglob("*.*")), SOURCE / "cite.py"]
         files += [SOURCE / "studies" / f"{name}.py" for name in self.names]
-        looks = [file_digest(path) for path in files if path.suffix != ".pyc"]
+        looks = [file_digest(path) for path in files if "__pycache__" not in path.parts]
         return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
 
     def targets(self) -> list[Path]:
