@@ -118,9 +118,13 @@ class Lab:
         )
 
     def end(self, name: str, kill: bool = False) -> None:
-        """Stops a daemon, or kills it as a crash would."""
+        """Stops a daemon, or kills it as a crash would: a node with all that runs on it."""
         process = self.running.pop(name)
+        victims = _on_node(self.home, name) if kill else []
         process.kill() if kill else process.terminate()
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
@@ -179,16 +183,31 @@ def _free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _steps(home: Path) -> list[int]:
-    """The slurmstepd of this cluster that outlived their slurmd."""
-    found = []
+def _processes(home: Path) -> dict[int, tuple[str, list[bytes]]]:
+    """Name and environment of each process that belongs to this cluster."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             environment = (folder / "environ").read_bytes().split(b"\0")
-            mine = f"SLURM_CONF={home / 'slurm.conf'}".encode() in environment
-            if mine and (folder / "comm").read_text().startswith("slurmstepd"):
-                found.append(int(folder.name))
+            if f"SLURM_CONF={home / 'slurm.conf'}".encode() in environment:
+                found[int(folder.name)] = (folder / "comm").read_text().strip(), environment
     return found
+
+
+def _steps(home: Path) -> list[int]:
+    """The slurmstepd of this cluster that outlived their slurmd."""
+    return [number for number, (name, _) in _processes(home).items() if name.startswith("slurmstepd")]
+
+
+def _on_node(home: Path, node: str) -> list[int]:
+    """What runs on a node: the jobs' processes, and the slurmstepd above them."""
+    processes = _processes(home)
+    jobs = {n for n, (_, environment) in processes.items() if f"SLURMD_NODENAME={node}".encode() in environment}
+    parents = set()
+    for number in jobs:
+        with contextlib.suppress(OSError):
+            parents.add(int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1]))
+    return [*(n for n in parents if processes.get(n, ("",))[0].startswith("slurmstepd")), *jobs]
 
 
 def main() -> None:
