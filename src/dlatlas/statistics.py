@@ -60,6 +60,15 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
     return data.isel(places) if places else data
 
 
+def narrowed(
+    cube: "xr.Dataset", theory: "xr.Dataset", where: Mapping[str, Any] | None
+) -> "tuple[xr.Dataset, xr.Dataset]":
+    """The part of both, the theory's by those of the coordinates that it has."""
+    where = where or {}
+    known = {name: value for name, value in where.items() if name in theory.coords}
+    return select(cube, where), select(theory, known)
+
+
 def quantity(cube: "xr.Dataset", theory: "xr.Dataset", of: Any) -> "xr.DataArray":  # noqa: ANN401
     """A variable by its name, or what a function of (cube, theory) gives."""
     return of(cube, theory) if callable(of) else cube[of]
@@ -83,7 +92,7 @@ def exponent(
     by: Middle = "mean",
 ) -> float:
     """Log-log slope of a quantity's mean over seeds (and all else that is not selected) against a coordinate."""
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     values = quantity(cube, theory, of)
     (dim,) = cube[along].dims
     return loglog_slope(cube[along].values, middle(values, (dim,), by).values)
@@ -110,7 +119,7 @@ def agreement(
         where: see `select`.
         average: over seeds first.
     """
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     measured, predicted = cube[of], theory[prediction or of]
     if average and "seed" in measured.dims:
         measured = measured.mean("seed")
@@ -130,7 +139,7 @@ def deviation(
     worst: bool = False,
 ) -> float:
     """Mean (or largest) relative deviation of the mean over seeds from a variable of the theory, by default its own."""
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     measured, predicted = cube[of], theory[prediction or of]
     if "seed" in measured.dims:
         measured = measured.mean("seed")
@@ -149,7 +158,7 @@ def extreme(
     average: bool = False,
 ) -> float:
     """The largest or smallest value of a quantity over runs, or over settings after the mean over seeds."""
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     values = quantity(cube, theory, of)
     if average and "seed" in values.dims:
         values = values.mean("seed")
@@ -165,7 +174,7 @@ def average(
     by: Middle = "mean",
 ) -> float:
     """Mean, median or geometric mean of a quantity over all selected runs; of a truth value, their share."""
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     return float(middle(quantity(cube, theory, of).astype(float), (), by))
 
 
@@ -179,7 +188,7 @@ def order(
     by: Middle = "mean",
 ) -> float:
     """Spearman's correlation of a quantity's mean over seeds with a coordinate: 1 if it always grows along it."""
-    cube, theory = select(cube, where or {}), select(theory, where or {})
+    cube, theory = narrowed(cube, theory, where)
     values = quantity(cube, theory, of)
     (dim,) = cube[along].dims
     return rank_correlation(cube[along].values, middle(values, (dim,), by).values)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.statistics import select
+from dlatlas.statistics import narrowed
 from dlatlas.streams import stream
 
 if TYPE_CHECKING:
@@ -269,8 +269,7 @@ def needed(statistic: "Statistic", cube: "xr.Dataset", theory: "xr.Dataset", est
 
 def _within(cube: "xr.Dataset", theory: "xr.Dataset", statistic: "Statistic") -> tuple["xr.Dataset", "xr.Dataset"]:
     """What the statistic will select of both, so that a draw selects from little; selecting twice changes nothing."""
-    where = getattr(statistic, "keywords", {}).get("where") or {}
-    return select(cube, where), select(theory, where)
+    return narrowed(cube, theory, getattr(statistic, "keywords", {}).get("where"))
 
 
 def _pick(data: "xr.Dataset", seeds: NDArray[np.int64]) -> "xr.Dataset":

@@ -101,15 +101,14 @@ def versus(
         by: mean or median over seeds.
         options: for `points`.
     """
-    from dlatlas.statistics import quantity, select
+    from dlatlas.statistics import narrowed, quantity
 
-    part = select(cube, where or {})
-    said = select(theory, where or {}) if theory is not None else None
+    part, said = narrowed(cube, cube if theory is None else theory, where)
     values = quantity(part, said, of)
     (dim,) = part[along].dims
     extra = [name for name in values.dims if name not in (dim, "seed")]
     points(panel, part[along].values, values.mean(extra), color=color, label=label, of=by, **options)
-    if said is not None and isinstance(of, str) and of in said:
+    if theory is not None and isinstance(of, str) and of in said:
         line = said[of].mean([name for name in said[of].dims if name != dim])
         panel.plot(part[along].values, line.values, color=color, linewidth=1.0, zorder=2)
 
