@@ -11,6 +11,7 @@ MODELS = {
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
     "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
     "conv_net": "dlatlas.models.conv_net:ConvNet",
+    "deep_linear": "dlatlas.models.deep_linear:DeepLinear",
     "linear_predictor": "dlatlas.models.linear_predictor:LinearPredictor",
 }
 
@@ -26,6 +27,7 @@ DATASETS = {
     "gaussian_noise": "dlatlas.data.gaussian_noise:gaussian_noise",
     "embedded_classes": "dlatlas.data.embedded_classes:embedded_classes",
     "single_index_teacher": "dlatlas.data.teacher:single_index_teacher",
+    "matrix_completion": "dlatlas.data.matrix_completion:matrix_completion",
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
 }
 

@@ -130,7 +130,7 @@ def _variables(sweep: Sweep) -> dict[str, Any]:
         dims |= {dim: list(measure.coords[dim]) if dim in measure.coords else None for dim in measure.dims}
         described[name] = asdict(Variable(measure.long_name, measure.units, measure.source, dims))
     for name, variable in sweep.study.variables.items():
-        dims = {"step": None, **variable.dims}
+        dims = {"step": None, **{dim: None if at is None else list(at) for dim, at in variable.dims.items()}}
         described[name] = asdict(Variable(variable.long_name, variable.units, variable.source, dims))
     return described
 
