@@ -65,12 +65,10 @@ def at_start(name: str) -> Any:  # noqa: ANN401
     return lambda cube, theory: cube[name].isel(step=0)
 
 
-def unevenness(cube: "xr.Dataset", theory: "xr.Dataset", step: int = 0) -> float:
-    """Largest ratio of the mean breaks of two depths with the same number of units, layers of 16 units or more."""
-    means = cube["breaks"].isel(step=step).mean("seed").values
-    units = cube["neurons"].values
-    ratios = [means[units == n].max() / means[units == n].min() for n in np.unique(units)]
-    return float(max(ratios))
+def unevenness(cube: "xr.Dataset", theory: "xr.Dataset") -> float:
+    """Largest ratio of the mean breaks a unit of two networks of any size and depth, at random weights."""
+    means = (cube["breaks"].isel(step=0) / cube["neurons"]).mean("seed")
+    return float(means.max() / means.min())
 
 
 def folded(cube: "xr.Dataset", theory: "xr.Dataset") -> float:
@@ -125,7 +123,8 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     one.set(ylabel="breaks on a segment", xlim=(0.8 * edge.min(), 1.25 * edge.max()))
     two.set(ylabel="regions on a parallelogram")
     three.set(xscale="log", xlabel="relative noise on its weights", ylabel="breaks left of 1,023", ylim=(-0.03, None))
-    three.set_xticks(noise, ["0", *(f"{value:g}" for value in NOISE[1:])])
+    shown = [0, 1, 2, 4]
+    three.set_xticks(noise[shown], ["0", *(f"{NOISE[i]:g}" for i in shown[1:])])
     three.minorticks_off()
     for panel in (one, two):
         legend(panel, fontsize=7)
@@ -207,9 +206,9 @@ STUDY = Study(
         ),
         Claim(
             name="depth does not multiply",
-            statement="Stacked in one to eight layers, as many units have as many breaks up to a factor of two.",
+            statement="In one to eight layers of 16 units or more, breaks a unit are equal up to a factor of two.",
             source=f"{HANIN}, theorem 1; the factor by the audit",
-            quantity="largest ratio of breaks at equal numbers of units [1]",
+            quantity="largest ratio of mean breaks a unit [1]",
             statistic=unevenness,
             expected=AtMost(2.0),
             control=Control("Ten folds of a sawtooth have a thousand times the breaks of one.", folded),
@@ -244,5 +243,12 @@ STUDY = Study(
     caption=(
         "Left: breaks on segments between digits, at random weights (full) and after training (open), by depth; line: "
         "theory of one layer. Middle: regions on planes. Right: breaks of a sawtooth network with noise on its weights."
+    ),
+    about=(
+        "Regions on a plane grow with an exponent of 1.7 up to 64 units, which leaves 2 ± 0.25 undecided: lines that do "
+        "not cross inside the parallelogram add a term linear in N. A first version of the claim on depth compared "
+        "networks with equal numbers of units only; shuffling could not make it fail, so it now compares breaks a unit "
+        "of all networks, at the same factor. Training leaves shallow networks as they were and multiplies the breaks "
+        "of eight layers by 2.4."
     ),
 )  # fmt: skip
