@@ -245,7 +245,7 @@ STUDY = Study(
         "theory of one layer. Middle: regions on planes. Right: breaks of a sawtooth network with noise on its weights."
     ),
     about=(
-        "Regions on a plane grow with an exponent of 1.7 up to 64 units, which leaves 2 ± 0.25 undecided: lines that do "
+        "Regions on a plane grow with an exponent of 1.7 up to 64 units, so 2 ± 0.25 is undecided: lines that do "
         "not cross inside the parallelogram add a term linear in N. A first version of the claim on depth compared "
         "networks with equal numbers of units only; shuffling could not make it fail, so it now compares breaks a unit "
         "of all networks, at the same factor. Training leaves shallow networks as they were and multiplies the breaks "
