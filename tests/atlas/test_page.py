@@ -1,3 +1,4 @@
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -5,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from dlatlas.atlas.bar import bar
 from dlatlas.atlas.numbers import duration, number, size, whole
@@ -56,12 +58,26 @@ def test_every_study_and_claim_is_there(plan):
         assert page.count('<section class="one">') == len(plan.sweep(name).study.claims)
 
 
+def test_the_disagreements_are_all_claims_that_are_not_supported_and_no_other(plan):
+    build_page(plan)
+    said = (plan.page.parent / "disagreements.html").read_text()
+    assert 'href="disagreements.html"' in plan.page.read_text()
+    records = [json.loads((plan.home(name) / "verdict.json").read_text()) for name in plan.names]
+    open_claims = [c for record in records for c in record["claims"] if c["verdict"] != "supported"]
+    assert open_claims
+    assert said.count('<section class="one">') == len(open_claims)
+    for claim in open_claims:
+        assert str(escape(claim["name"])) in said
+    for record in records:
+        assert (f'href="{record["study"]}.html"' in said) == (record["verdict"] != "supported")
+
+
 def test_every_page_and_picture_is_signed(plan):
     for page in build_page(plan):
         if page.suffix in (".html", ".svg", ".png"):
             signature = read_signature(page)
             assert signature["again"].startswith("snakemake")
-            if page.stem != "index":
+            if page.stem not in ("index", "disagreements"):
                 assert signature["cube"] == "0123456789abcdef0123"
     assert read_signature(plan.page)["cubes"] == dict.fromkeys(plan.names, "0123456789abcdef0123")
 

@@ -28,7 +28,7 @@ SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 
 
 def build_page(plan: Plan) -> list[Path]:
-    """Writes ``index.html``, a page a study, and the figures beside them; returns what was written.
+    """Writes the front page, that of the disagreements, a page a study, and the figures; returns what was written.
 
     Raises:
         InputError: a study without verdict or figure, by file.
@@ -53,6 +53,16 @@ def build_page(plan: Plan) -> list[Path]:
     write("index.html", environment.get_template("index.html").render(
         studies=studies, tally=tally, kinds=kinds, families=families, scale=plan.settings.scale,
         runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
+        signature=signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}}),
+    ))  # fmt: skip
+    open_claims = [
+        {**study, "claims": [claim for claim in study["claims"] if claim["verdict"] != "supported"]}
+        for word in ("refuted", "undecided")
+        for study in studies
+        if study["verdict"] == word
+    ]
+    write("disagreements.html", environment.get_template("disagreements.html").render(
+        studies=open_claims, claims=sum(len(study["claims"]) for study in open_claims), scale=plan.settings.scale,
         signature=signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}}),
     ))  # fmt: skip
     for place, study in enumerate(studies):
