@@ -277,8 +277,8 @@ STUDY = Study(
     ),
     about=(
         "The bound holds to round-off. The converse is refuted at this resolution: with sums and tanh one or two of "
-        "the 350,000 pairs that the test separates come out closer than 1e-9 of the largest output, in a tenth of the "
-        "networks of width 8 (all are apart at width 32). They are not equal: at 1e-11 nine in ten of those are "
+        "the 350,000 pairs that the test separates come out closer than 1e-9 of the largest output, in a seventh of "
+        "the networks of width 8 (all are apart at width 32). They are not equal: at 1e-11 nine in ten of those are "
         "separated as well. So random weights reach the test in exact arithmetic, and a network in float32 would not. "
         "ReLU at these widths nearly never does. With degrees as features the mean is not coarser on graphs of seven "
         "nodes; the maximum is in every round."
