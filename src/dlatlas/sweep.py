@@ -141,9 +141,15 @@ class Sweep:
         return tuple(shards)
 
     def _extent(self, stack: StackPlan) -> list[Any]:
-        """What names the runs of a stack without listing them: all axes, and where in their product it lies."""
-        swept = [columns for columns in self.dims.values() if not set(columns) <= set(stack.shared)]
-        return [self._naming(self.fixed), swept, int(stack.index[0]), int(stack.index[-1]), len(stack.index)]
+        """What names the runs of a stack without listing them: the axes that differ in it, and where in their product.
+
+        Places are counted in the product of those axes alone: in that of all, another axis' length would enter.
+        """
+        differ = [not set(columns) <= set(stack.shared) for columns in self.dims.values()]
+        swept = [columns for columns, differs in zip(self.dims.values(), differ) if differs]
+        ends = [np.unravel_index(stack.index[at], self.shape) if self.dims else () for at in (0, -1)]
+        first, last = ([int(place) for place, differs in zip(end, differ) if differs] for end in ends)
+        return [self._naming(self.fixed), swept, first, last, len(stack.index)]
 
     def _pieces(self) -> Iterator[StackPlan]:
         shapes = (SHAPES if self.study.kind == "train" else frozenset()) | set(self.study.shape)
