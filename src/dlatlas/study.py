@@ -176,7 +176,8 @@ class Claim:
         control: where the claim must fail.
         permute: the dimension along which the measured values are shuffled for the p-value.
         shuffled: the variables that are shuffled; all that have that dimension when empty.
-        holds: the settings of the statistic in which the claim is made.
+        holds: the settings of the statistic in which the claim is made. One named ``where`` is applied before seeds are
+            drawn, so a statistic that has it may look at nothing else.
     """
 
     name: str
