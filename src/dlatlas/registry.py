@@ -41,6 +41,7 @@ LOSSES = {
     "cross_entropy_stopped": "dlatlas.measures.stopped_loss:cross_entropy_stopped",
     "logistic": "dlatlas.measures.losses:logistic",
     "exponential": "dlatlas.measures.losses:exponential",
+    "log_exponential": "dlatlas.measures.losses:log_exponential",
     "poly_tail": "dlatlas.measures.losses:poly_tail",
     "objective": "dlatlas.measures.objective:objective",
 }
@@ -52,6 +53,8 @@ OPTIMIZERS = {
     "adam": "dlatlas.optimizers.adam:ADAM",
     "unit_speed_flow": "dlatlas.optimizers.unit_speed_flow:UNIT_SPEED_FLOW",
     "signsgd": "dlatlas.optimizers.signsgd:SIGNSGD",
+    "steepest_descent": "dlatlas.optimizers.steepest_descent:STEEPEST_DESCENT",
+    "mirror_descent": "dlatlas.optimizers.mirror_descent:MIRROR_DESCENT",
     "majority_vote": "dlatlas.optimizers.majority_vote:MAJORITY_VOTE",
 }
 

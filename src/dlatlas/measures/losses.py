@@ -5,6 +5,7 @@ and both branches of every ``where`` have finite slopes. A target of shape ``(n,
 output of shape ``(n, 1)``: they are the same ``n`` numbers.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -71,6 +72,17 @@ def logistic(output: Tensor, target: Tensor) -> Tensor:
 def exponential(output: Tensor, target: Tensor) -> Tensor:
     """Exponential loss: mean of exp(-z), z = y f, labels y = +-1; shapes as in ``logistic``."""
     return torch.exp(-_signed(output, target)).mean()
+
+
+def log_exponential(output: Tensor, target: Tensor) -> Tensor:
+    """The logarithm of ``exponential``: its gradient is that of the exponential loss over the loss itself.
+
+    A step of gradient descent on it is a loss-scaled step on the exponential loss, which does not underflow.
+
+    Source: normalised gradient descent of Nacson et al. 2019 (arXiv 1803.01905), equation 8.
+    """
+    z = _signed(output, target)
+    return torch.logsumexp(-z, 0) - math.log(len(z))
 
 
 def poly_tail(output: Tensor, target: Tensor) -> Tensor:
