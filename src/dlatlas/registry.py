@@ -9,6 +9,7 @@ MODELS = {
     "mlp": "dlatlas.models.mlp:MLP",
     "noisy_quadratic": "dlatlas.models.noisy_quadratic:NoisyQuadratic",
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
+    "two_layer_tangent": "dlatlas.models.two_layer_tangent:TwoLayerTangent",
     "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
     "conv_net": "dlatlas.models.conv_net:ConvNet",
     "deep_linear": "dlatlas.models.deep_linear:DeepLinear",
@@ -27,6 +28,7 @@ DATASETS = {
     "gaussian_noise": "dlatlas.data.gaussian_noise:gaussian_noise",
     "embedded_classes": "dlatlas.data.embedded_classes:embedded_classes",
     "single_index_teacher": "dlatlas.data.teacher:single_index_teacher",
+    "circle_waves": "dlatlas.data.circle_waves:circle_waves",
     "matrix_completion": "dlatlas.data.matrix_completion:matrix_completion",
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
 }
