@@ -57,18 +57,21 @@ def engine(work: Workload, data: Path, *, compiled: bool) -> dict[str, float]:
     return {"steady": work.runs * 0.75 * steps / (long - short), "whole": work.runs * steps / long}
 
 
-def split_against_padded(data: Path) -> float:
-    """Time of a width sweep padded to the widest network, over the time of one stack a width, start-up included.
+def split_against_padded(data: Path, each: int) -> dict[str, float]:
+    """Time of a width sweep padded to the widest network, over the time of one stack a width: steady, and whole.
 
     Padding trains every network at the largest width in one stack, its surplus units masked; what masking costs is
     left out, in padding's favour.
+
+    Args:
+        data: the folder of prepared data sets.
+        each: runs of each of the eight widths.
     """
-    widths, runs = (8, 16, 24, 32, 40, 48, 56, 64), 32
-    whole = replace(SMALL, width=max(widths), runs=runs * len(widths))
-    padded = whole.runs * whole.steps / engine(whole, data, compiled=False)["whole"]
-    parts = [replace(SMALL, width=width, runs=runs) for width in widths]
-    split = sum(part.runs * part.steps / engine(part, data, compiled=False)["whole"] for part in parts)
-    return padded / split
+    widths = (8, 16, 24, 32, 40, 48, 56, 64)
+    longer = replace(SMALL, runs=each, steps=SMALL.steps * max(1, 64 // each))
+    parts = [engine(replace(longer, width=width), data, compiled=False) for width in widths]
+    padded = engine(replace(longer, width=max(widths), runs=each * len(widths)), data, compiled=False)
+    return {name: len(widths) / padded[name] / sum(1 / part[name] for part in parts) for name in padded}
 
 
 def pipeline(work: Workload, data: Path) -> float:

@@ -103,10 +103,6 @@ class StackedEnsemble(pl.LightningModule):
             value = getattr(self.built, name)
             setattr(self.built, name, value if value is None else value.to(self.device))
 
-    def on_fit_end(self) -> None:
-        """Lets the thread that draws the data's order go."""
-        self._feed.close()
-
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
         """Some update steps of every run."""
         first, last = chunk

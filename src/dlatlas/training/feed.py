@@ -1,7 +1,6 @@
-"""What changes from step to step: examples or which ones, noise, the step's number; drawn before it is needed."""
+"""What changes from step to step: examples or which ones, noise, the step's number."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -64,10 +63,8 @@ class Feed:
         self._fresh_streams = Streams(keys, "order") if built.online else None
         self._noise_streams = Streams(keys, "noise") if built.rule.draws else None
         self._epoch: tuple[int, Tensor] = (-1, torch.empty(0))
-        self._next: tuple[int, Future[Tensor]] | None = None
         self._fresh: tuple[int, tuple[Tensor, ...]] = (-1, ())
         self._noise: tuple[int, Tensor] = (-1, torch.empty(0))
-        self._drawer = ThreadPoolExecutor(1)
 
     def _check(self) -> None:
         built = self.built
@@ -88,10 +85,6 @@ class Feed:
         self._orders, self._now = self._orders.to(device), self._now.to(device)
         self._first_rows = self._first_rows.to(device)
 
-    def close(self) -> None:
-        """Lets the thread that draws the data's order go."""
-        self._drawer.shutdown(wait=False)
-
     def at(self, step: int, last: int) -> Given:
         """The steps from ``step`` on, up to ``last`` or as far as is drawn."""
         batch: tuple[Tensor, ...] = ()
@@ -108,10 +101,8 @@ class Feed:
         per_epoch = self.built.x.shape[1] // self.needed
         epoch, slot = divmod(step, per_epoch)
         if self._epoch[0] != epoch:
-            known = self._next is not None and self._next[0] == epoch
-            self._epoch = (epoch, self._next[1].result() if known else self._order(epoch))
-            if not self._orders.is_cuda and (epoch + 1) * per_epoch < self.steps:
-                self._next = (epoch + 1, self._drawer.submit(self._order, epoch + 1))  # while this epoch is trained
+            # Not by a thread of its own: its OpenMP workers would spin beside those of the step, which costs a third.
+            self._epoch = (epoch, self._order(epoch))
         return self._epoch[1][slot:]
 
     def _order(self, epoch: int) -> Tensor:
