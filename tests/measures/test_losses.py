@@ -14,7 +14,7 @@ LOGITS = torch.randn(6, 4, generator=G, dtype=torch.float64)
 CLASSES = torch.tensor([0, 3, 1, 1, 2, 0])
 SIGNS = torch.tensor([1, -1, 1, 1, -1, -1])
 SCORES = LOGITS[:, 0]
-BINARY = ["logistic", "exponential", "poly_tail"]
+BINARY = ["logistic", "exponential", "log_exponential", "poly_tail"]
 
 
 def test_half_mse_is_half_the_mean_over_examples_of_the_sum_over_outputs():
@@ -68,7 +68,7 @@ def test_losses_and_slopes_stay_finite_and_exact_far_out(name):
         assert loss(f, one).isfinite()
         assert grad(loss)(f, one).isfinite().all()
     far = torch.tensor([600.0], dtype=torch.float64)
-    exact = {"logistic": math.exp(-600), "exponential": math.exp(-600), "poly_tail": 601**-2}[name]
+    exact = {"logistic": math.exp(-600), "exponential": math.exp(-600), "log_exponential": -600.0, "poly_tail": 601**-2}[name]
     assert math.isclose(loss(far, one), exact, rel_tol=1e-12)
     assert torch.allclose(losses.logistic(-far, one), far)
 
@@ -89,12 +89,21 @@ def test_stacked_losses_and_their_first_and_second_slopes_equal_one_by_one(name)
         assert torch.allclose(stacked, single, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "log_exponential"])
 def test_the_loss_is_the_mean_of_its_example_losses(name):
     output, target = (LOGITS, CLASSES) if name.startswith("cross_entropy") else (SCORES, SIGNS)
     each = losses.example_losses(load(LOSSES[name]), output, target)
     assert each.shape == (6,)
     assert torch.allclose(each.mean(), load(LOSSES[name])(output, target), rtol=1e-13)
+
+
+def test_a_step_on_the_logarithm_is_a_step_on_the_exponential_loss_divided_by_it():
+    f, y = SCORES.clone().requires_grad_(), SIGNS
+    (scaled,) = torch.autograd.grad(losses.log_exponential(f, y), f)
+    (plain,) = torch.autograd.grad(losses.exponential(f, y), f)
+    assert torch.allclose(scaled, plain / losses.exponential(f, y), rtol=1e-12)
+    far = losses.log_exponential(2000 * y.double(), y)
+    assert far == pytest.approx(-2000.0)  # where the exponential loss is zero
 
 
 def test_accuracy_by_hand_for_classes_one_hot_rows_and_signs():

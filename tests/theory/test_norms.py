@@ -67,8 +67,6 @@ def test_contradicting_examples_are_refused(p):
 @pytest.mark.parametrize("q", [1.1, 1.5, 3.0, 11.0])
 def test_the_dual_direction_is_a_gradient(q):
     u = np.random.default_rng(0).standard_normal(7)
-    numeric = [
-        (np.linalg.norm(u + h, q) ** 2 - np.linalg.norm(u - h, q) ** 2) / 4e-6 for h in 1e-6 * np.eye(7)
-    ]
+    numeric = [(np.linalg.norm(u + h, q) ** 2 - np.linalg.norm(u - h, q) ** 2) / 4e-6 for h in 1e-6 * np.eye(7)]
     assert dual_direction(u, q) == pytest.approx(numeric, rel=1e-5, abs=1e-6)
     assert np.array_equal(dual_direction(np.zeros(3), q), np.zeros(3))

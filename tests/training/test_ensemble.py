@@ -102,11 +102,13 @@ MODELS = {
 
 STABLE = {
     "sgd": 0.05, "momentum": 0.005, "nesterov": 0.005, "adam": 0.002, "signsgd": 0.001, "majority_vote": 0.001,
-    "unit_speed_flow": 0.0005,
+    "unit_speed_flow": 0.0005, "steepest_descent": 0.005, "mirror_descent": 0.002,
 }  # fmt: skip
 """Step sizes well inside each rule's stable range on these problems: beyond it rounding errors grow without bound."""
 
 VOTES = {"workers": 3, "batch": 2, "aggregator": "vote", "attack": "random_sign", "adversaries": 1, "scale": 1.0}
+
+GEOMETRY = {"steepest_descent": {"norm": "l4/3", "decay": 0.1}, "mirror_descent": {"norm": "l1.5", "decay": 0.1}}
 
 COMPANIES = [(model, rule) for rule in registry.OPTIMIZERS for model in MODELS
              if (model == "linear_predictor") == (rule == "unit_speed_flow")]  # fmt: skip
@@ -116,10 +118,10 @@ COMPANIES = [(model, rule) for rule in registry.OPTIMIZERS for model in MODELS
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "rule"), COMPANIES)
 def test_a_run_ends_after_1000_steps_as_it_does_among_511_others(stack_of, model, rule):
-    """The sign of a gradient jumps: rules that use it are followed in float64, where rounding does not flip it."""
-    signs = rule in ("signsgd", "majority_vote")
+    """Rules that use the sign of a gradient, or a root, are followed in float64, where rounding does not flip it."""
+    signs = rule in ("signsgd", "majority_vote", *GEOMETRY)
     how = {"model": model, "optimizer": rule, "steps": 1000, "batch": 6, "precision": "float64" if signs else "float32"}
-    how |= {"n_train": 240} | MODELS[model] | (VOTES if rule == "majority_vote" else {})
+    how |= {"n_train": 240} | MODELS[model] | (VOTES if rule == "majority_vote" else {}) | GEOMETRY.get(rule, {})
     mine = {"seed": 3, "lr": STABLE[rule]}
     alone = train(stack_of([mine], **how)).progress
 

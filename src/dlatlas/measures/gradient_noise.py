@@ -43,9 +43,7 @@ def curvature_along(trained: Trained, direction: Tensor) -> Tensor:
     """
     shapes = [tensor.shape[1:] for tensor in trained.parameters.values()]
     pieces = direction.double().split([shape.numel() for shape in shapes], dim=1)
-    v = {
-        name: piece.reshape(len(piece), *shape) for name, shape, piece in zip(trained.parameters, shapes, pieces)
-    }
+    v = {name: piece.reshape(len(piece), *shape) for name, shape, piece in zip(trained.parameters, shapes, pieces)}
 
     def curvatures(p: dict[str, Tensor], held: dict[str, Tensor], x: Tensor, y: Tensor, v: dict[str, Tensor]) -> Tensor:
         losses = torch.vmap(_one(trained), in_dims=(None, None, 0, 0))

@@ -81,7 +81,7 @@ def log_exponential(output: Tensor, target: Tensor) -> Tensor:
 
     Source: normalised gradient descent of Nacson et al. 2019 (arXiv 1803.01905), equation 8.
     """
-    z = _signed(output, target)
+    z = _signed(output, target).flatten()
     return torch.logsumexp(-z, 0) - math.log(len(z))
 
 

@@ -35,7 +35,7 @@ def steepest(g: Tensor, p: float) -> Tensor:
     q = p / (p - 1)
     top = g.abs().amax().clamp(min=torch.finfo(g.dtype).tiny)  # of order one, no power over- or underflows
     share = g.abs() / top
-    return top * g.sign() * share ** (q - 1) * share.pow(q).sum() ** ((2 - q) / q)
+    return top * g.sign() * share ** (q - 1) * share.pow(q).sum().clamp(min=1) ** ((2 - q) / q)
 
 
 STEEPEST_DESCENT = UpdateRule(init=lambda parameters: {}, update=update)

@@ -115,7 +115,9 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         path = cube["sharpness"].sel(lr=eta, batch=n).mean("seed")
         left.plot(path["step"] + 1, path, color=color, marker="o", markersize=3, label=f"η = {eta:g}")
         left.axhline(2 / eta, color=color, linewidth=0.9, linestyle=(0, (4, 3)))
-    left.set(xscale="log", xlabel="step + 1", ylabel="largest curvature", ylim=(0, 1.5 * float(cube["sharpness"].max())))
+    left.set(
+        xscale="log", xlabel="step + 1", ylabel="largest curvature", ylim=(0, 1.5 * float(cube["sharpness"].max()))
+    )
     legend(left, loc="upper left")
     eta = np.array(steps)
     middle.plot(eta, 2 / eta, color="black", linewidth=1.0, label="2 / η")
@@ -156,6 +158,7 @@ STUDY = Study(
         "depth": count(2, "hidden layers"),
         "outputs": count(10, "classes"),
         "activation": choice("tanh", ("tanh", "relu"), "of the hidden units"),
+        "scale": number(0.35, "of the weights at the start, over their usual size", low=0.0),
         "n_train": count(200, "training examples"),
         "label_noise": number(0.0, "share of random labels", low=0.0, high=1.0),
     },
