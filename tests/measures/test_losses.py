@@ -68,7 +68,12 @@ def test_losses_and_slopes_stay_finite_and_exact_far_out(name):
         assert loss(f, one).isfinite()
         assert grad(loss)(f, one).isfinite().all()
     far = torch.tensor([600.0], dtype=torch.float64)
-    exact = {"logistic": math.exp(-600), "exponential": math.exp(-600), "log_exponential": -600.0, "poly_tail": 601**-2}[name]
+    exact = {
+        "logistic": math.exp(-600),
+        "exponential": math.exp(-600),
+        "log_exponential": -600.0,
+        "poly_tail": 601**-2,
+    }[name]
     assert math.isclose(loss(far, one), exact, rel_tol=1e-12)
     assert torch.allclose(losses.logistic(-far, one), far)
 

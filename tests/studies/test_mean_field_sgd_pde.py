@@ -9,14 +9,14 @@ NAME = "mean_field_sgd_pde"
 
 @pytest.fixture
 def cube(smoke_cube):
-    """Risks and outputs around the flow's with the bias 1/N and the spread sqrt(1/N + 4s) that the theory has."""
+    """Risks and outputs around the flow's with the bias 1/N and the spread sqrt(1/N + s) that the theory has."""
     small = smoke_cube(NAME)
     theory, rng = page.theory(small), np.random.default_rng(0)
     z = rng.standard_normal(200)
     z = xr.DataArray((z - z.mean()) / z.std(), {"seed": range(200)}, "seed")
     n, s = small["units"].astype(float), small["s"]
     field = small["scaling"] == "mean_field"
-    sd = xr.where(field, 0.05 * np.sqrt(1 / n + 4 * s), 0.05)
+    sd = xr.where(field, 0.02 * np.sqrt(1 / n + s), 0.02)
     late = (small["time"] > 0).astype(float)
     risk = theory["risk"] + late * (xr.where(field, 0.2 / n, 0.2) + sd * z)
     output = theory["output"] + late * sd * z
@@ -24,10 +24,11 @@ def cube(smoke_cube):
     return cube.assign(status=xr.zeros_like(cube["risk"].isel(time=0), dtype=np.int8))
 
 
-def spread(cube, theory, name, power, along):
-    """Deviations from the mean over seeds times a power of a coordinate."""
-    middle = cube[name].mean("seed")
-    return {name: (middle + (cube[name] - middle) * cube[along].astype(float) ** power).transpose(*cube[name].dims)}
+def spread(cube, theory, name, power, along, least=0.0):
+    """Deviations from the mean over seeds times a power of a coordinate, at steps of at least this."""
+    middle, factor = cube[name].mean("seed"), cube[along].astype(float) ** power
+    changed = xr.where(cube["s"] >= least, middle + (cube[name] - middle) * factor, cube[name])
+    return {name: changed.transpose(*cube[name].dims)}
 
 
 PLANTED = {
@@ -36,7 +37,7 @@ PLANTED = {
     "spread of the output": lambda cube, theory: spread(cube, theory, "output", 0.3, "units"),
     "bias in N": lambda cube, theory: {"risk": cube["risk"] + 0.02 * (cube["time"] > 0)},
     "spread in the step": lambda cube, theory: spread(cube, theory, "risk", -0.3, "s"),
-    "floor of the step": lambda cube, theory: spread(cube, theory, "risk", -0.4, "units"),
+    "floor of the step": lambda cube, theory: spread(cube, theory, "risk", -0.4, "units", 0.1),
 }
 
 

@@ -22,6 +22,7 @@ def cube(smoke_cube):
     geometry = xr.DataArray(list(ORDERS), {"geometry": list(ORDERS)}, "geometry")
     ratio = xr.where(geometry == kind["norm"], 1 - gap, 0.8 * spread / spread.max())
     growth = xr.where(kind["loss"] == "exponential", np.log(t) + 3, 0.1 * t) * spread.where(spread > 9, 1.0)
+    ratio = ratio.where(ratio["step"] > 0)
     cube = xr.Dataset({"ratio": ratio * xr.ones_like(kind["start"]), "growth": growth * xr.ones_like(kind["start"])})
     cube = cube.assign_coords(small[["optimizer", "norm", "loss", "decay", "start"]].coords)
     cube.attrs = small.attrs

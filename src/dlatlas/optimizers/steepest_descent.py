@@ -1,4 +1,4 @@
-"""Steepest descent with respect to an l_p norm: w <- w - lr t^-decay |g|_q v, where v has unit l_p norm and v.g = |g|_q.
+"""Steepest descent in an l_p norm: w <- w - lr t^-decay |g|_q v, where v has unit l_p norm and v.g = |g|_q.
 
 1/p + 1/q = 1. For l1 it moves the coordinate of the largest gradient alone, for l2 it is gradient descent, for linf it
 is the sign of the gradient times the gradient's l1 norm.

@@ -10,7 +10,6 @@ Corrections of the catalogue, from its audit:
 - compared at finite time, not at the end of time, where small eigenvalues would decide. Bottlenecks are not swept.
 """
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def _listed(stack: Any, name: str) -> list[Any]:  # noqa: ANN401
 
 
 def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The kernel against its limit and its start, weights, outputs against both linear predictions, Hessian at start."""
+    """The kernel against limit and start, weights, outputs against both linear predictions, Hessian at the start."""
     import torch
 
     from dlatlas.measures.curvature import hessian_matvec
@@ -84,14 +83,14 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
             lambda p, held, x, y, link=link: link(torch.func.functional_call(trained.model, (p, held), (x,)).sum()),
             trained.parameters, trained.buffers, one, one[..., :1], **shared,
         )  # fmt: skip
-        ends = extreme_eigenvalues(matvec, start_vectors(trained.keys, sum(v[0].numel() for v in trained.initial.values())),
-                                   16, 1, 1).values  # fmt: skip
+        size = sum(value[0].numel() for value in trained.initial.values())
+        ends = extreme_eigenvalues(matvec, start_vectors(trained.keys, size), 16, 1, 1).values
         found["hessian_norm"][:, place] = ends.abs().amax(1).numpy()
     return found
 
 
 def _gaps(trained: Any, stack: Any, kernel: Any, limit: Any, n: int) -> Any:  # noqa: ANN401
-    """Root mean squared distance of the test outputs to the linearised network's and to the limit's, over the targets'."""
+    """Root mean squared distance of the test outputs from the linearised network's, and from the limit's."""
     from dataclasses import replace
 
     initial = replace(trained, parameters=trained.initial)
