@@ -177,7 +177,6 @@ def _traced(sweep: Sweep, stack: Stack, gpu: bool) -> tuple[int, float, float, f
     begun = time.process_time()
     module = OneStep(prepare_stack(stack, sweep.study))
     module._losses(0, 1)
-    module.on_fit_end()
     prepared = time.process_time() - begun
     parameters = sum(value.nbytes for value in module.progress.parameters.values())
     stored = parameters * len(module.due) + module.progress.trace.nbytes

@@ -11,8 +11,10 @@ from markupsafe import escape
 from dlatlas.atlas.bar import bar
 from dlatlas.atlas.numbers import duration, number, size, whole
 from dlatlas.atlas.page import build_page
+from dlatlas.chapters import CHAPTERS, FAMILIES
 from dlatlas.errors import InputError
 from dlatlas.provenance import read_signature
+from dlatlas.study import load_study, study_names
 
 
 class Links(HTMLParser):
@@ -77,9 +79,26 @@ def test_every_page_and_picture_is_signed(plan):
         if page.suffix in (".html", ".svg", ".png"):
             signature = read_signature(page)
             assert signature["again"].startswith("snakemake")
-            if page.stem not in ("index", "disagreements"):
+            if page.stem not in ("index", "contents", "disagreements"):
                 assert signature["cube"] == "0123456789abcdef0123"
     assert read_signature(plan.page)["cubes"] == dict.fromkeys(plan.names, "0123456789abcdef0123")
+
+
+def test_the_contents_have_every_study_under_its_chapter_and_its_papers_and_every_claim(plan):
+    build_page(plan)
+    page = (plan.page.parent / "contents.html").read_text()
+    chapters, papers = page.split('id="papers"')
+    for name in plan.names:
+        study = plan.sweep(name).study
+        (chapter,) = (chapter for chapter in CHAPTERS if chapter.family == study.family)
+        part = chapters.split(str(escape(chapter.title)))[1].split("<h2>")[0]
+        assert f'href="{name}.html"' in part
+        assert papers.count(f'href="{name}.html"') == len(study.papers) + len(study.claims)
+
+
+def test_every_study_belongs_to_a_chapter():
+    for name in study_names():
+        assert load_study(name).family in FAMILIES, name
 
 
 def test_a_page_says_how_to_cite_it_and_its_papers(plan):

@@ -35,9 +35,10 @@ PEAK, LONG = "batched matrix product peak", ", long stacks"
 RATE = "run-steps a second"
 PADDED, PADDED_WHOLE = "one stack padded to the widest, steady", "one stack padded to the widest, starts included"
 
-READING = """One Snakemake job a run: of our own time most is starting Snakemake and importing torch and Lightning in two jobs, so the
-ratio grows with runs and steps. Widths are never padded to one stack: that pays where a stack is a few small networks, a
-sweep of seconds, and not where it holds the hundreds of runs that sweeps are made of, least of all where widths double."""
+READING = """One Snakemake job a run: of our own time most is starting Snakemake and importing torch and
+Lightning in two jobs, so the ratio grows with runs and steps. Widths are never padded to one stack: that pays where a
+stack is a few small networks, a sweep of seconds, and not where it holds the hundreds of runs that sweeps are made of,
+least of all where widths double."""
 
 GOALS: dict[tuple[str, str], float] = {
     (SMALL.name, JOBS): 100.0,

@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from dlatlas.atlas import numbers
 from dlatlas.atlas.bar import bar
+from dlatlas.bibliography import Paper
+from dlatlas.chapters import CHAPTERS
 from dlatlas.cite import cite
 from dlatlas.cost import cost
 from dlatlas.errors import InputError
@@ -28,7 +30,7 @@ SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 
 
 def build_page(plan: Plan) -> list[Path]:
-    """Writes the front page, that of the disagreements, a page a study, and the figures; returns what was written.
+    """Writes the front page, contents, disagreements, a page a study, and the figures; returns what was written.
 
     Raises:
         InputError: a study without verdict or figure, by file.
@@ -49,11 +51,17 @@ def build_page(plan: Plan) -> list[Path]:
     for name in ("style.css", "atlas.js"):
         write(name, (TEMPLATES / name).read_bytes())
     tally = {word: sum(study["verdict"] == word for study in studies) for word in SIGNS}
-    kinds, families = (sorted({study[key] for study in studies}) for key in ("kind", "family"))
+    kinds = sorted({study["kind"] for study in studies})
+    chapters = _chapters(studies)
+    families = [chapter["family"] for chapter in chapters]
+    everything = signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}})
     write("index.html", environment.get_template("index.html").render(
         studies=studies, tally=tally, kinds=kinds, families=families, scale=plan.settings.scale,
         runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
-        signature=signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}}),
+        signature=everything,
+    ))  # fmt: skip
+    write("contents.html", environment.get_template("contents.html").render(
+        chapters=chapters, papers=_papers(studies), claims=_claims(studies), signature=everything,
     ))  # fmt: skip
     open_claims = [
         {**study, "claims": [claim for claim in study["claims"] if claim["verdict"] != "supported"]}
@@ -63,7 +71,7 @@ def build_page(plan: Plan) -> list[Path]:
     ]
     write("disagreements.html", environment.get_template("disagreements.html").render(
         studies=open_claims, claims=sum(len(study["claims"]) for study in open_claims), scale=plan.settings.scale,
-        signature=signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}}),
+        signature=everything,
     ))  # fmt: skip
     for place, study in enumerate(studies):
         around = {"before": studies[place - 1], "after": studies[(place + 1) % len(studies)]}
@@ -76,6 +84,31 @@ def build_page(plan: Plan) -> list[Path]:
         write(f"{study['name']}.svg", (home / "figure.svg").read_bytes())
         write(f"{study['name']}.png", _thumbnail(home / "figure.png", signed(drawn)))
     return made
+
+
+def _chapters(studies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chapters that have studies, in their order; families that have no chapter follow under their own name."""
+    known = {chapter.family: (chapter.title, chapter.story) for chapter in CHAPTERS}
+    others = {study["family"]: (study["family"], "") for study in studies if study["family"] not in known}
+    found = [
+        {"family": family, "title": title, "story": story, "studies": [s for s in studies if s["family"] == family]}
+        for family, (title, story) in {**known, **others}.items()
+    ]
+    return [chapter for chapter in found if chapter["studies"]]
+
+
+def _papers(studies: list[dict[str, Any]]) -> list[tuple[Paper, list[dict[str, Any]]]]:
+    """Every paper with the studies that test it, by author."""
+    found: dict[Paper, list[dict[str, Any]]] = {}
+    for study in studies:
+        for paper in study["papers"]:
+            found.setdefault(paper, []).append(study)
+    return sorted(found.items(), key=lambda item: (item[0].authors.lower(), item[0].year))
+
+
+def _claims(studies: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every claim with its study, by name."""
+    return sorted(((c, s) for s in studies for c in s["claims"]), key=lambda item: item[0]["name"].lower())
 
 
 @cache

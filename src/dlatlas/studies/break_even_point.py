@@ -111,9 +111,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         path = cube["sharpness"].sel(lr=eta, batch=n).mean("seed")
         left.plot(path["step"] + 1, path, color=color, marker="o", markersize=3, label=f"η = {eta:g}")
         left.axhline(2 / eta, color=color, linewidth=0.9, linestyle=(0, (4, 3)))
-    left.set(
-        xscale="log", xlabel="step + 1", ylabel="largest curvature", ylim=(0, 1.5 * float(cube["sharpness"].max()))
-    )
+    left.set(xscale="log", xlabel="step + 1", ylabel="largest curvature", ylim=(0, 16))
     legend(left, loc="upper left")
     eta = np.array(steps)
     middle.plot(eta, 2 / eta, color="black", linewidth=1.0, label="2 / η")
@@ -125,6 +123,12 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     versus(right, cube, None, first_covariance, "lr", {"batch": n}, color=CONTROL, marker="s")
     middle.set(xscale="log", yscale="log", xlabel="step size  η", ylabel="largest curvature on the way")
     right.set(xscale="log", yscale="log", xlabel="step size  η", ylabel="largest eigenvalue of K on the way")
+    for panel in (middle, right):
+        panel.set_xticks([0.02, 0.05, 0.1, 0.2, 0.4], ["0.02", "0.05", "0.1", "0.2", "0.4"])
+        panel.minorticks_off()
+    middle.set_yticks([3, 5, 10, 20, 50, 100], ["3", "5", "10", "20", "50", "100"])
+    middle.set_ylim(1.2, 110)
+    right.set_yticks([0.3, 0.4, 0.5, 0.6], ["0.3", "0.4", "0.5", "0.6"])
     legend(middle, loc="lower left")
     letters((left, middle, right), ("full batch", "Hessian H", "gradient covariance K"))
     return figure
@@ -136,7 +140,7 @@ LARGE = {"lr": (0.15, None)}
 STUDY = Study(
     title="Larger steps and smaller batches stop the growth of curvature earlier",
     rows=("break-even-point",),
-    family="large steps",
+    family="large-lr",
     kind="train",
     statement=(
         "Jastrzebski et al. (2020): early in training the largest eigenvalues of the Hessian H and of the gradients' "

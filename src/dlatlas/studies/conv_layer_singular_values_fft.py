@@ -171,7 +171,7 @@ FOURIER = Variable("singular values by Fourier blocks", "1", "Sedghi et al. 2019
 STUDY = Study(
     title="A convolution's singular values come from Fourier blocks",
     rows=("conv-layer-singular-values-fft",),
-    family="other",
+    family="representation",
     kind="solve",
     statement=(
         "A multichannel convolution with circular padding on n × n images is a matrix of n²m rows. Sedghi, Gupta & "

@@ -149,7 +149,7 @@ LARGE = {"units": 256, "s": (0.02, None)}
 STUDY = Study(
     title="Many units under SGD follow one flow of measures",
     rows=("mean-field-sgd-pde", "mean-field-lln"),
-    family="mean field",
+    family="mean-field",
     kind="sample",
     statement=(
         "Mei, Montanari & Nguyen (2018): the units of a two-layer network with output (1/N) Σ σ(x; θᵢ), trained by "

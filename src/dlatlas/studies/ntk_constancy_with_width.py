@@ -94,8 +94,9 @@ def _gaps(trained: Any, stack: Any, kernel: Any, limit: Any, n: int) -> Any:  # 
     from dataclasses import replace
 
     initial = replace(trained, parameters=trained.initial)
-    f, start, f_test, start_test = (
-        each.outputs(split)[..., 0].numpy() for split in ("train", "test") for each in (trained, initial)
+    start, start_test, f_test = (
+        each.outputs(split)[..., 0].numpy()
+        for each, split in ((initial, "train"), (initial, "test"), (trained, "test"))
     )
     y = trained.stacked_targets()[..., 0].numpy()
     steps, found = np.array([int(stack["steps"])]), []
@@ -147,6 +148,10 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         panel.set(xscale="log", yscale="log", xlabel="width  m", ylabel=title)
     versus(left, cube, None, at_start("covariance_gap"), "width", {**ONE, **TANGENT, "activation": "relu"},
            color=CONTROL, marker="s", by="median", label="from the NNGP kernel")  # fmt: skip
+    left.set_ylim(bottom=1.5e-3)
+    middle.set_ylim(bottom=6e-5)
+    right.set_yticks([0.005, 0.01, 0.02, 0.05], ["0.005", "0.01", "0.02", "0.05"])
+    right.minorticks_off()
     legend(left, loc="lower left")
     legend(middle, loc="lower left")
     letters((left, middle, right), ("at the start", "drift", "prediction"))
@@ -160,7 +165,7 @@ ONE = {"depth": 1}
 STUDY = Study(
     title="Wide networks have a fixed tangent kernel",
     rows=("ntk-constancy-with-width", "ntk-width-limit", "transition-to-linearity"),
-    family="kernels",
+    family="kernel",
     kind="train",
     statement=(
         "Jacot, Gabriel & Hongler (2018): as width m grows, the kernel ⟨∇f(x), ∇f(x')⟩ of a network at its start "
@@ -194,7 +199,7 @@ STUDY = Study(
         "kernel_drift": Variable("tangent kernel from its start, relative", "1", f"{JACOT}, theorem 2"),
         "weight_change": Variable("weights from their start, relative", "1", f"{LEE}, theorem 2.1"),
         "linear_gap": Variable("test outputs from the linearised network's", "output", f"{LEE}, theorem 2.1"),
-        "limit_gap": Variable("test outputs from kernel descent with the limit's kernel", "output", f"{LEE}, section 2"),
+        "limit_gap": Variable("test outputs from descent with the limit's kernel", "output", f"{LEE}, section 2"),
         "hessian_norm": Variable("norm of the Hessian of the output at one input, at the start", "output/parameter²",
                                  "Liu, Zhu & Belkin 2020, theorem 3.1", {"link": ["none", "sigmoid"]}),
     },

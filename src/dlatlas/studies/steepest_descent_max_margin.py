@@ -180,7 +180,7 @@ STUDY = Study(
         "steepest-descent-norm-margin",
         "mirror-descent-max-margin",
     ),
-    family="implicit bias",
+    family="implicit-bias",
     kind="train",
     statement=(
         "Gunasekar, Lee, Soudry & Srebro (2018): on separable data with exponential loss, steepest descent in a norm "

@@ -73,7 +73,7 @@ def mean_field_flow(
     nodes: tuple[int, int, int] = (20, 12, 12),
     dt: float = 0.02,
 ) -> Flow:
-    """d rho/dt = 2 div(rho grad Psi), Psi = V + int U rho, from rho_0 = N(0, sd^2 I), by quadrature and Runge-Kutta.
+    """Solves d rho/dt = 2 div(rho grad Psi), Psi = V + int U rho, rho_0 = N(0, sd^2 I), by quadrature and Runge-Kutta.
 
     rho stays invariant under rotations that keep the teacher, so a unit is (u, r); products of Gauss rules for N(0, 1),
     for the chi law of r and for the angle make the error of the initial measure fall faster than any power.

@@ -73,7 +73,7 @@ def _by_squares(z: Array, p: float) -> tuple[Array, Array]:
 
 
 def _by_linear_program(z: Array, p: float) -> tuple[Array, Array]:
-    """w and the multipliers of min |w|_p subject to z w >= 1, p = 1 or infinity."""
+    """Minimiser and multipliers of min |w|_p subject to z w >= 1, p = 1 or infinity."""
     from scipy.optimize import linprog
 
     n, d = z.shape

@@ -1,4 +1,4 @@
-"""Kernels of infinitely wide fully connected networks, by recursion over layers, for any activation with known duals."""
+"""Kernels of infinitely wide networks, by recursion over layers, for any activation whose duals are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

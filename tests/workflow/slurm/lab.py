@@ -5,8 +5,9 @@
     and takes everything down when its input ends, whoever ended it.
 
 All its files lie under FOLDER; no other cluster's configuration is read or written. Needs Debian's slurm-wlm and munge,
-and root (munged insists); no systemd, no cgroups, no accounting. The nodes share this machine's cores. A fake GPU is a
-character device that does nothing: SLURM schedules it and sets CUDA_VISIBLE_DEVICES.
+and root (munged insists); no systemd, no cgroups; of accounting only the record of ended jobs, in jobs.txt. The nodes
+share this machine's cores. A fake GPU is a character device that does nothing: SLURM schedules it and sets
+CUDA_VISIBLE_DEVICES.
 """
 
 import contextlib
@@ -58,6 +59,8 @@ InactiveLimit=0
 MinJobAge=300
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={home}/jobs.txt
 """
 
 

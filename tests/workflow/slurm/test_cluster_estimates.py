@@ -1,0 +1,65 @@
+"""What `dlatlas plan` says a job takes, against what SLURM says it took."""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+SIZES = {
+    "mean_field_sgd_pde": (
+        ("units: [8, 32, 128, 256]", "units: [192, 256]"),
+        ("s: [0.001, 0.005, 0.01, 0.02, 0.1]", "s: [0.001]"),
+        ("seed: {range: 8}", "seed: {range: 1000}\n    shard_runs: 2000"),
+    ),
+    "break_even_point": (("steps: 200, checkpoints: 8", "steps: 3000, checkpoints: 8"), ("range: 2", "range: 8")),
+}
+"""Smoke sweeps made large enough that the work, not the start of a job, takes the time."""
+
+
+def ended(lab):
+    """SLURM's own record of ended jobs: id -> (state, seconds)."""
+    found = {}
+    for line in (Path(lab.env["SLURM_CONF"]).parent / "jobs.txt").read_text().splitlines():
+        job = dict(re.findall(r"(\w+)=(\S*)", line))
+        start, end = (datetime.fromisoformat(job[name]) for name in ("StartTime", "EndTime"))
+        found[job["JobId"]] = job["JobState"], (end - start).total_seconds()
+    return found
+
+
+@pytest.fixture(scope="module")
+def planned(checkout, lab, tmp_path_factory):
+    """A sampled and a trained study on the cluster, two jobs at a time, after they were planned."""
+    repo = checkout(tmp_path_factory.mktemp("planned") / "repo", tuple(SIZES))
+    for name, pairs in SIZES.items():
+        for before, after in pairs:
+            repo.edit(f"params/{name}.yaml", before, after)
+    lab.dlatlas(repo, "cluster", "init")
+    repo.edit("workflow/profiles/slurm/site.yaml", "gpus: 1", "gpus: 0")  # there is none: a device file plays it
+    prepared = repo.snakemake("--until", "prepare")
+    assert prepared.returncode == 0, prepared.stderr
+    for name in SIZES:
+        lab.dlatlas(repo, "plan", name, "--scale", "smoke", "--params", "params")
+    process = lab.snakemake(repo, "--until", "train", "--jobs", "2")
+    assert process.wait(400) == 0, (repo.path / "snakemake.log").read_text()
+    return repo
+
+
+@pytest.mark.parametrize("study", SIZES)
+def test_a_job_takes_what_was_planned_within_a_factor_of_two(planned, lab, study):
+    estimates = json.loads((planned.path / f"results/plans/{study}-smoke.json").read_text())["shards"]
+    jobs = ended(lab)
+    log = (planned.path / "snakemake.log").read_text()
+    submitted = dict(re.findall(r"SLURM jobid '?(\d+)'? \(log: \S*/rule_train/(\S+?)/", log))
+    took = {}
+    for job, wildcards in submitted.items():
+        for digest in estimates:
+            if digest in wildcards and study in wildcards:
+                state, seconds = jobs[job]
+                assert state == "COMPLETED"
+                took[digest] = seconds
+    assert set(took) == set(estimates)
+    for digest, seconds in took.items():
+        assert seconds > 10  # long enough to mean something
+        assert 0.5 < seconds / estimates[digest]["seconds"] < 2, (seconds, estimates[digest])
