@@ -1,12 +1,13 @@
 """What the shards of a sweep will cost, before any is computed: seconds, memory, bytes on disk.
 
 A training is weighed by tracing one step of each shape with two and with three runs: its time and its memory are
-affine in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of three
+affine in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of more
 (runs of one seed may share their work), cheapest shapes first, for a few seconds; what is too long to try is scaled
 by the study's own ``cost``. Shards of the study that are finished here, at any scale, say by what factor this is
 wrong, and correct it.
 """
 
+import math
 import signal
 import time
 import tracemalloc
@@ -29,6 +30,10 @@ from dlatlas.training.stack import Stack, stack_of
 
 TRY = 10.0
 """Seconds of processor time for trying the solves of one sweep."""
+
+
+Tried = tuple[int, float, float, float]
+"""Runs, seconds, bytes of memory and bytes on disk of an attempt."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +114,14 @@ def _scales(plan: Plan, name: str) -> Iterator[Sweep]:
 
 
 def _made(path: Path, shard: Shard, gpu: bool) -> float | None:
-    """Seconds that a finished shard took, if all of it was computed in one go and on such a device."""
+    """Seconds of a core or GPU that a finished shard took, if all was computed in one go and on such a device."""
     if not path.is_file():
         return None
     manifest = read_json(path)
     on_gpu = manifest["machine"].get("device", "cpu") != "cpu"
-    return manifest["seconds"] if manifest["computed"] == shard.size and on_gpu == gpu else None
+    if manifest["computed"] != shard.size or on_gpu != gpu:
+        return None
+    return manifest["seconds"] if gpu else min(manifest["seconds"], manifest.get("core_seconds", math.inf))
 
 
 def _raw(sweep: Sweep, data: Path, gpu: bool, known: dict[str, Weight]) -> dict[str, Estimate]:
@@ -196,7 +203,7 @@ def _solved(sweep: Sweep, stacks: list[tuple[float, str, StackPlan]], data: Path
             _tried(sweep, replace(plan, index=plan.index[:1]), 1, data)  # imports
         if last is None or time.process_time() - begun < TRY:
             few = _tried(sweep, plan, 2, data)
-            tried = few and (few, _tried(sweep, plan, 3, data) or few)
+            tried = few and (few, _grown(sweep, plan, few, data))
         if tried:
             few, more = tried
             found[key] = Weight(*(Affine.through((few[0], a), (more[0], b)) for a, b in zip(few[1:], more[1:])))
@@ -209,13 +216,25 @@ def _solved(sweep: Sweep, stacks: list[tuple[float, str, StackPlan]], data: Path
     return found
 
 
+def _grown(sweep: Sweep, plan: StackPlan, few: Tried, data: Path) -> Tried:
+    """More runs than ``few``, which are those of two seeds: enough to take twice as long, lest noise be drawn out."""
+    seeds, more = 2, few
+    while more[0] < len(plan.index) and more[1] < 2 * few[1]:
+        seeds = seeds + 1 if more[1] > 1 else 2 * seeds
+        found = _tried(sweep, plan, seeds, data)
+        if not found:
+            break
+        more = found
+    return more
+
+
 def _of_seeds(sweep: Sweep, plan: StackPlan, number: int, data: Path) -> Stack:
     """All runs of the stack's first seeds."""
     seeds = np.array(sweep.columns(plan.index).get("seed", np.zeros(len(plan.index))))
     return stack_of(sweep, replace(plan, index=plan.index[np.isin(seeds, np.unique(seeds)[:number])]), data)
 
 
-def _tried(sweep: Sweep, plan: StackPlan, seeds: int, data: Path) -> tuple[int, float, float, float] | None:
+def _tried(sweep: Sweep, plan: StackPlan, seeds: int, data: Path) -> Tried | None:
     """Runs, seconds, bytes of memory and bytes on disk of solving a few seeds; None if that takes too long."""
     stack = _of_seeds(sweep, plan, seeds, data)
     begun = time.process_time()

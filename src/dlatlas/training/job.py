@@ -89,7 +89,7 @@ def finished(path: Path) -> dict[str, Any] | None:
 def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, Any]:
     if sweep.study.kind == "train":
         import_module("dlatlas.training.fit")  # before the clock starts: Lightning's import is not work
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.process_time()
     known = _finished_runs(path.parent)
     opened: dict[Path, Arrays] = {}
     arrays: Arrays = {}
@@ -123,6 +123,7 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         "reused": shard.size - trained,
         "status": {word: int((status == value).sum()) for value, word in enumerate(STATUS[:3])},
         "seconds": round(time.monotonic() - begun, 3),
+        "core_seconds": round(time.process_time() - worked, 3),
         "machine": _machine(sweep),
         "versions": {name: version(name) for name in ("numpy", "scipy", "torch", "pytorch-lightning")},
         "stacks": stacks,

@@ -1,4 +1,4 @@
-"""What `dlatlas plan` says a job takes, against what SLURM says it took."""
+"""What `dlatlas plan` says a job takes, against what it took."""
 
 import json
 import re
@@ -48,18 +48,14 @@ def planned(checkout, lab, tmp_path_factory):
 
 @pytest.mark.parametrize("study", SIZES)
 def test_a_job_takes_what_was_planned_within_a_factor_of_two(planned, lab, study):
+    """Seconds of a core, since other tests share these cores; SLURM's record says that so long it ran at least."""
     estimates = json.loads((planned.path / f"results/plans/{study}-smoke.json").read_text())["shards"]
-    jobs = ended(lab)
     log = (planned.path / "snakemake.log").read_text()
-    submitted = dict(re.findall(r"SLURM jobid '?(\d+)'? \(log: \S*/rule_train/(\S+?)/", log))
-    took = {}
-    for job, wildcards in submitted.items():
-        for digest in estimates:
-            if digest in wildcards and study in wildcards:
-                state, seconds = jobs[job]
-                assert state == "COMPLETED"
-                took[digest] = seconds
-    assert set(took) == set(estimates)
-    for digest, seconds in took.items():
-        assert seconds > 10  # long enough to mean something
-        assert 0.5 < seconds / estimates[digest]["seconds"] < 2, (seconds, estimates[digest])
+    jobs = dict(re.findall(r"SLURM jobid '?(\d+)'? \(log: \S*/rule_train/(\S+?)/", log))
+    for digest, estimate in estimates.items():
+        (job,) = (job for job, shard in jobs.items() if shard == f"{study}_{digest}")
+        worked = json.loads((planned.path / f"results/{study}/shards/{digest}.json").read_text())["core_seconds"]
+        state, elapsed = ended(lab)[job]
+        assert state == "COMPLETED"
+        assert elapsed + 1 > worked > 5  # long enough to mean something
+        assert 0.5 < worked / estimate["seconds"] < 2, (worked, estimate)
