@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -200,3 +201,30 @@ def test_a_killed_snakemake_started_again_takes_over_its_jobs(held, whole, lab, 
     assert all(len(jobs) == 1 for jobs in left.values())
     assert notes(held, "done") == ONCE
     assert files(held.path / "results/toil/cube.zarr") == whole
+
+
+def test_a_full_disk_is_told_and_the_next_run_makes_what_is_missing(toil, whole, lab, tmp_path):
+    repo = fresh(toil, tmp_path / "repo")
+    lab.dlatlas(repo, "cluster", "init")
+    results, plan = repo.path / "results", (repo.path / "results/plans/toil-smoke.json").read_bytes()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(results)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system of its own can be mounted here: {mounted.stderr.strip()}")
+    try:
+        (results / "plans").mkdir()
+        (results / "plans/toil-smoke.json").write_bytes(plan)
+        assert lab.snakemake(repo, "--until", "cube", "--retries", "0").wait(240) != 0
+        whole_ones = {n for n in NUMBERS if (results / f"toil/shards/{repo.shards[n]}.json").exists()}
+        assert whole_ones < set(NUMBERS)
+        said = "".join(path.read_text() for path in (repo.path / "logs/toil").glob("*.log"))
+        assert re.search(r"(No space left on device|disk is full)", said)
+        assert "Traceback" not in said
+        subprocess.run(["mount", "-o", "remount,size=8m", str(results)], check=True)
+        before = notes(repo, "begun")
+        assert lab.snakemake(repo, "--until", "cube").wait(240) == 0, told(repo)
+        again = notes(repo, "begun") - before
+        assert not whole_ones & set(again)
+        assert files(results / "toil/cube.zarr") == whole
+    finally:
+        subprocess.run(["umount", "--lazy", str(results)], check=False)
