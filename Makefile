@@ -7,8 +7,8 @@ BIN := .venv/bin
 .PHONY: atlas publish test lint format bench
 
 atlas: .venv/ready
-	$(BIN)/snakemake --cores $(CORES)
-	@echo "open results/atlas/index.html"
+	$(BIN)/snakemake --cores $(CORES) --config studies=tour
+	@echo "open results/atlas/index.html; these are ten studies, all of them: $(BIN)/snakemake --cores $(CORES)"
 
 publish: .venv/ready
 	$(BIN)/dlatlas publish

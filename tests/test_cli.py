@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from dlatlas import scaffold
 from dlatlas.cli import app
 from dlatlas.errors import InputError
+from dlatlas.plan import TOUR, Plan, Settings
 from dlatlas.study import load_study
+
+ROOT = Path(__file__).parents[1]
 
 run = CliRunner().invoke
 
@@ -59,3 +64,9 @@ def test_a_study_that_is_taken_is_refused_even_in_another_folder(tmp_path):
 
 def test_studies_load_by_name():
     assert load_study("catapult_phase").rows[0] == "catapult-phase"
+
+
+def test_the_tour_visits_most_chapters():
+    settings = Settings.read({"studies": "tour"}, ROOT)
+    assert set(settings.studies) == set(TOUR) <= set(Plan(settings).names)
+    assert len({load_study(name).family for name in TOUR}) >= 8

@@ -26,6 +26,21 @@ STAGES = {
 """The stages of a study after its measures, and what each leaves in ``results/<study>/``."""
 
 
+TOUR = (
+    "break_even_point",
+    "catapult_phase",
+    "deep_matrix_factorization_rank",
+    "double_descent",
+    "gnn_wl_bound",
+    "mean_field_sgd_pde",
+    "neural_collapse_mse_ufm",
+    "ntk_constancy_with_width",
+    "steepest_descent_max_margin",
+    "triple_descent",
+)
+"""What ``studies=tour`` stands for: one or two studies a chapter, together a few minutes."""
+
+
 def stage_roots(name: str) -> dict[str, list[str]]:
     """The code that each of those stages of a study depends on, as roots of `dlatlas.identity.code_digest`."""
     home = module(name)
@@ -72,6 +87,7 @@ class Settings:
             raise unknown("--config scale", "scale", scale, SCALES)
         chosen = config.get("studies", ())
         names = chosen.replace(",", " ").split() if isinstance(chosen, str) else list(chosen)
+        names = list(TOUR) if names == ["tour"] else names
         return cls(
             root=root,
             params=Path(config.get("params", root / "params")),
