@@ -1,10 +1,10 @@
-# make atlas · make publish · make test · make lint · make bench — each makes the environment from requirements.lock on first use.
+# make atlas · make publish · make test · make lint · make bench · make mutate — each makes the environment from requirements.lock on first use.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: atlas publish test lint format bench
+.PHONY: atlas publish test lint format bench mutate
 
 atlas: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) --config studies=tour
@@ -24,6 +24,9 @@ lint: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python workflow/bench
+
+mutate: .venv/ready
+	$(BIN)/python workflow/mutate.py
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
