@@ -32,7 +32,10 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("range(2):\n        w = w -", "range(0):\n        w = w -"),
         ("max(top, count - bottom)", "max(top, count - bottom - 1)"),
     ),
-    "measures/linear_regions": (("before * after < 0", "before * after > 0"), ("share * (nodes", "(1 - share) * (nodes")),
+    "measures/linear_regions": (
+        ("before * after < 0", "before * after > 0"),
+        ("share * (nodes", "(1 - share) * (nodes"),
+    ),
     "measures/losses": (
         ("return mse(output, target) / 2", "return mse(output, target)"),
         ("torch.exp(-_signed(output, target))", "torch.exp(_signed(output, target))"),
@@ -76,8 +79,14 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("top * np.sign(u) * share", "top * share"),
         ("np.inf if p == 1 else 1.0 if", "1.0 if p == 1 else np.inf if"),
     ),
-    "theory/random_feature_ridge": (("(z**2 - 1) / np.sqrt(2)", "(z**2 - 1) / 2"), ("pairs = d * (d + 1) / 2", "pairs = d * (d - 1) / 2")),
-    "theory/reverse_diffusion": (("ratio - 1 - np.log(ratio)", "ratio + 1 - np.log(ratio)"), ("2 * np.exp(-gap) / va", "np.exp(-gap) / va")),
+    "theory/random_feature_ridge": (
+        ("(z**2 - 1) / np.sqrt(2)", "(z**2 - 1) / 2"),
+        ("pairs = d * (d + 1) / 2", "pairs = d * (d - 1) / 2"),
+    ),
+    "theory/reverse_diffusion": (
+        ("ratio - 1 - np.log(ratio)", "ratio + 1 - np.log(ratio)"),
+        ("2 * np.exp(-gap) / va", "np.exp(-gap) / va"),
+    ),
     "theory/ridgeless": (("+ 1 - np.minimum(n, p))", "- np.minimum(n, p))"), ("np.abs(p - n) - 1", "np.abs(p - n)")),
     "theory/tangent_kernel": (
         ("theta = theta * slope + sigma", "theta = theta + sigma"),

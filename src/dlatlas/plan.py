@@ -29,12 +29,12 @@ STAGES = {
 TOUR = (
     "break_even_point",
     "catapult_phase",
-    "deep_matrix_factorization_rank",
     "double_descent",
     "gnn_wl_bound",
     "mean_field_sgd_pde",
     "neural_collapse_mse_ufm",
     "ntk_constancy_with_width",
+    "random_label_memorization",
     "steepest_descent_max_margin",
     "triple_descent",
 )
