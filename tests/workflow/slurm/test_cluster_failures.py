@@ -203,6 +203,18 @@ def test_a_killed_snakemake_started_again_takes_over_its_jobs(held, whole, lab, 
     assert files(held.path / "results/toil/cube.zarr") == whole
 
 
+def test_ctrl_c_cancels_the_jobs_and_the_next_run_finishes(held, whole, lab, wait):
+    os.kill(held.process.pid, signal.SIGINT)
+    assert held.process.wait(90) != 0
+    wait("cancelled", lambda: not any(queue(lab, held, number, "PENDING", "RUNNING") for number in NUMBERS))
+    assert not notes(held, "done")
+    held.process = lab.snakemake(held, "--until", "cube")
+    release(held, *NUMBERS)
+    assert held.process.wait(240) == 0, told(held)
+    assert notes(held, "done") == ONCE
+    assert files(held.path / "results/toil/cube.zarr") == whole
+
+
 def test_a_full_disk_is_told_and_the_next_run_makes_what_is_missing(toil, whole, lab, tmp_path):
     repo = fresh(toil, tmp_path / "repo")
     lab.dlatlas(repo, "cluster", "init")
