@@ -57,6 +57,7 @@ OPTIMIZERS = {
     "unit_speed_flow": "dlatlas.optimizers.unit_speed_flow:UNIT_SPEED_FLOW",
     "signsgd": "dlatlas.optimizers.signsgd:SIGNSGD",
     "steepest_descent": "dlatlas.optimizers.steepest_descent:STEEPEST_DESCENT",
+    "dual_acceleration": "dlatlas.optimizers.dual_acceleration:DUAL_ACCELERATION",
     "mirror_descent": "dlatlas.optimizers.mirror_descent:MIRROR_DESCENT",
     "majority_vote": "dlatlas.optimizers.majority_vote:MAJORITY_VOTE",
 }

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dlatlas.optimizers.dual_acceleration import DUAL_ACCELERATION
 from dlatlas.optimizers.mirror_descent import MIRROR_DESCENT
 from dlatlas.optimizers.sgd import SGD
 from dlatlas.optimizers.steepest_descent import STEEPEST_DESCENT, steepest
@@ -64,3 +65,16 @@ def test_a_vanishing_gradient_moves_nothing():
     for norm in ORDERS:
         moved, _ = STEEPEST_DESCENT.update(still, {}, W, hyper(norm))
         assert all(torch.equal(moved[name], W[name]) for name in W)
+
+
+def test_dual_acceleration_is_the_recursion_of_the_paper_unrolled():
+    """g_t = b_t (g_t-1 + grad_t) with b_t = t / (t + 1): the product of b_s to b_t is s / (t + 1)."""
+    draws = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    w = {"w": torch.zeros(3, dtype=torch.float64)}
+    state = DUAL_ACCELERATION.init(w)
+    for t, g in enumerate(draws):
+        w, state = DUAL_ACCELERATION.update({"w": g}, state, w, {"lr": 1.0, "step": torch.tensor(t + 1.0)})
+    expected = torch.zeros(3, dtype=torch.float64)
+    for t in range(6):
+        expected = expected - sum(s / (t + 1) * draws[s] for s in range(t + 1)) - draws[t]
+    torch.testing.assert_close(w["w"], expected)

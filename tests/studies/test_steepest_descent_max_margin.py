@@ -6,7 +6,7 @@ from dlatlas.studies import steepest_descent_max_margin as page
 from dlatlas.theory.norms import ORDERS
 
 NAME = "steepest_descent_max_margin"
-STEPS = np.array([0, 1000, 2000, 4000, 10_000])
+STEPS = np.array([0, 150, 300, 1000, 2000, 4000, 10_000])
 
 
 @pytest.fixture
@@ -16,9 +16,11 @@ def cube(smoke_cube):
     rng = np.random.default_rng(0)
     t = xr.DataArray(np.maximum(STEPS, 2).astype(float), {"step": STEPS}, "step")
     spread = xr.DataArray(np.exp(0.05 * rng.standard_normal(6)), {"seed": range(6)}, "seed")
-    kind = small[["norm", "loss", "decay", "start"]]
-    gap = xr.where(kind["loss"] == "exponential", 2 / np.log(t) ** 1.2,
-                   xr.where(kind["decay"] > 0, 3 * np.log(t) / t**0.6, 50 / t)) * spread  # fmt: skip
+    kind = small[["optimizer", "norm", "loss", "decay", "start"]]
+    fixed = kind["loss"] == "exponential"
+    scaled = xr.where(kind["optimizer"] == "dual_acceleration", 3e3 / t**2, 50 / t)
+    scaled = xr.where(kind["decay"] > 0, 3 * np.log(t) / t**0.6, scaled)
+    gap = xr.where(fixed, 2 / np.log(t) ** 1.2, scaled) * spread
     geometry = xr.DataArray(list(ORDERS), {"geometry": list(ORDERS)}, "geometry")
     ratio = xr.where(geometry == kind["norm"], 1 - gap, 0.8 * spread / spread.max())
     growth = xr.where(kind["loss"] == "exponential", np.log(t) + 3, 0.1 * t) * spread.where(spread > 9, 1.0)
@@ -46,6 +48,7 @@ PLANTED = {
     "no other norm": lambda cube: {"ratio": cube["ratio"].clip(min=0.99)},
     "mirror descent": lambda cube: own_is(cube, 0.9),
     "1/t with steps divided by the loss": lambda cube: later(cube, 0.5),
+    "1/t² with dual acceleration": lambda cube: later(cube, 0.7),
     "ln t / √t with decaying steps": lambda cube: later(cube, 0.4),
     "1/ln t with fixed steps": lambda cube: later(cube, 0.2),
     "norm grows as ln t": lambda cube: {"growth": 2 * cube["growth"]},

@@ -103,6 +103,7 @@ MODELS = {
 STABLE = {
     "sgd": 0.05, "momentum": 0.005, "nesterov": 0.005, "adam": 0.002, "signsgd": 0.001, "majority_vote": 0.001,
     "unit_speed_flow": 0.0005, "steepest_descent": 0.005, "mirror_descent": 0.002,
+    "dual_acceleration": 0.0001,
 }  # fmt: skip
 """Step sizes well inside each rule's stable range on these problems: beyond it rounding errors grow without bound."""
 

@@ -13,6 +13,9 @@ The same identity gives, with p = alpha / sum(alpha), s = gamma |w| = ln(eta t/n
 (ln max alpha - E_p ln alpha) / s with no fitted constant; exponents are taken against s, which differs from ln t by
 that constant only.
 
+The row logistic-gd-max-margin says the same and adds stochastic and adaptive descent, which are not run, and normalised
+steps, which are on the page of steepest descent.
+
 Over the decade that constant steps reach, ln t moves by a third: norm and risk are tested there. A power of ln t is
 not told from another, so it is tested on the gradient flow, which such descent follows (its curvature dies as 1/t), by
 steps of constant length up to t = e^60 and beyond (the catalogue's "normalised integrator").
@@ -214,7 +217,7 @@ def tailed(statistic: Callable[..., float], name: str, says: str, of: Group, con
 
 STUDY = Study(
     title="Logistic descent creeps to the max-margin direction",
-    rows=("logistic-max-margin",),
+    rows=("logistic-max-margin", "logistic-gd-max-margin"),
     family="implicit-bias",
     kind="train",
     statement=(
