@@ -265,4 +265,10 @@ STUDY = Study(
         "Left: largest Hessian eigenvalue with the full batch; dashed: 2/η. Middle and right: largest eigenvalues of H "
         "and K on the way against the step size, by batch; grey: at the start."
     ),
+    about=(
+        "Six of seven hold. With the full batch the peak overshoots 2/η by a fifth; with batches of 32 it comes "
+        "within 9 % of the curvature at which the growth factor is 1, without a fitted number. Undecided is whether "
+        "the top eigenvalue of K falls by at least η to the power 0.1: its mean over batch sizes falls by 0.12, but "
+        "it differs more between six draws of the data than between step sizes."
+    ),
 )  # fmt: skip
