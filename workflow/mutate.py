@@ -17,7 +17,7 @@ GOAL = 0.9
 
 FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
     "measures/conv": (("into * stride**2) / stride", "into * stride**2)"), ("m = n // stride", "m = n")),
-    "measures/curvature": (("values[:, 0], found.residuals", "values[:, -1], found.residuals"),),
+    "measures/curvature": (("start, steps, top, bottom)", "start, steps, bottom, top)"),),
     "measures/gradient_noise": (
         ("g = g - g.mean(0)", "g = g + 0"),
         ("g @ g.T / len(g)", "g @ g.T"),

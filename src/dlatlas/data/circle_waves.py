@@ -24,6 +24,7 @@ def circle_waves(
     amplitude: str = "equal",
     harmonics: int = 1,
     highest: int = FREQUENCIES[-1],
+    scale: float = 1.0,
 ) -> Dataset:
     """Targets sum_k A_k sin(k t + phase) at ``n_train`` equally spaced angles t, k = 1, 2, 4, 8, 16.
 
@@ -37,12 +38,13 @@ def circle_waves(
         harmonics: inputs are cos jt and sin jt, j = 1 to this, over its root; 1 is the plain circle, more are Fourier
             features (Tancik et al. 2020).
         highest: frequency of the target.
+        scale: of the target; its mean square is this squared.
 
     Returns:
         Inputs ``(n, 2 * harmonics)`` of unit norm and targets ``(n, 1)``, float64.
     """
     phase = generator.uniform(0, 2 * np.pi, len(FREQUENCIES))
-    size = amplitudes(amplitude, highest)
+    size = scale * amplitudes(amplitude, highest)
 
     def at(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         multiples = np.arange(1, harmonics + 1) * angle[:, None]

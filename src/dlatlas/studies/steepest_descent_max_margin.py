@@ -328,4 +328,11 @@ STUDY = Study(
         "Left: the margin that steepest descent in one norm reaches in another, over the largest there. Right: what is "
         "missing of the margin in the own norm, by how steps are scaled."
     ),
+    about=(
+        "Undecided is whether the decaying step keeps to ln t / √t: the gap falls as that rate to the power 0.99 "
+        "over the last decade, with an interval across 1. The norm at fixed steps grows by 0.92 of ln t over the "
+        "margin, less than 1 as long as other than support vectors push. After the first sweep one test was "
+        "changed, and the sweep repeated on new seeds: margins in other norms are compared data set by data set "
+        "instead of in the mean, which shuffled methods met as well."
+    ),
 )  # fmt: skip
