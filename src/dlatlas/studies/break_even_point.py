@@ -126,8 +126,8 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     for panel in (middle, right):
         panel.set_xticks([0.02, 0.05, 0.1, 0.2, 0.4], ["0.02", "0.05", "0.1", "0.2", "0.4"])
         panel.minorticks_off()
-    middle.set_yticks([3, 5, 10, 20, 50, 100], ["3", "5", "10", "20", "50", "100"])
-    middle.set_ylim(1.2, 110)
+    middle.set_yticks([1, 3, 5, 10, 20, 50, 100], ["1", "3", "5", "10", "20", "50", "100"])
+    middle.set_ylim(0.5, 130)
     right.set_yticks([0.3, 0.4, 0.5, 0.6], ["0.3", "0.4", "0.5", "0.6"])
     legend(middle, loc="lower left")
     letters((left, middle, right), ("full batch", "Hessian H", "gradient covariance K"))
@@ -138,7 +138,7 @@ JASTRZEBSKI = "Jastrzebski et al. 2020"
 LARGE = {"lr": (0.15, None)}
 
 STUDY = Study(
-    title="Larger steps and smaller batches stop the growth of curvature earlier",
+    title="Curvature grows until a step is just stable",
     rows=("break-even-point",),
     family="large-lr",
     kind="train",

@@ -91,11 +91,11 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     for color, name, text in shown:
         where = {**name, "width": wide}
         versus(right, timed, theory, "half", "frequency", where, color=color, label=text)
-    left.set(xscale="log", xlabel="step", ylabel="error left at frequency k", ylim=(-0.03, 1.1))
+    left.set(xscale="log", xlabel="step", ylabel="error left at frequency k", ylim=(-0.03, 1.2))
     right.set(xscale="log", yscale="log", xlabel="frequency  k", ylabel="steps until half is left")
     right.set_xticks(FREQUENCIES, [str(k) for k in FREQUENCIES])
     right.minorticks_off()
-    legend(left, loc="lower left")
+    legend(left, loc="upper left", ncols=5, handlelength=0.8, columnspacing=0.9)
     legend(right, loc="upper left")
     letters((left, right), ("both layers trained", "lines: tangent kernel"))
     return figure
