@@ -12,9 +12,9 @@ def cube(smoke_cube):
     """What the theory says falls with width as it falls, and in mean-field scaling does not."""
     small = smoke_cube(NAME)
     rng = np.random.default_rng(0)
-    width = np.array([64, 128, 256, 512, 1024, 2048, 4096] * 2 + [64, 128, 256])
-    field = np.repeat([False, True, False], [7, 7, 3])
-    depth = np.repeat([1, 2], [14, 3])
+    width = np.array([64, 128, 256, 512, 1024, 2048, 4096] * 2 + [64, 128, 256, 512, 1024])
+    field = np.repeat([False, True, False], [7, 7, 5])
+    depth = np.repeat([1, 2], [14, 5])
     coords = {"width": ("network", width), "mean_field": ("network", field), "depth": ("network", depth)}
     seed = xr.DataArray(np.exp(0.05 * rng.standard_normal(8)), {"seed": range(8)}, "seed")
     end = xr.DataArray([np.nan, 1.0], {"step": [0, 50]}, "step")
@@ -42,8 +42,8 @@ def slowed(name, power=0.5):
 
 PLANTED = {
     "deterministic at the start": slowed("kernel_gap"),
-    "fixed in training": slowed("kernel_drift"),
-    "fixed with two hidden layers": slowed("kernel_drift"),
+    "fixed in training": slowed("kernel_drift", 0.8),
+    "fixed with two hidden layers": slowed("kernel_drift", 0.8),
     "weights hardly move": slowed("weight_change"),
     "linear network": slowed("linear_gap"),
     "kernel regression": slowed("limit_gap"),

@@ -100,7 +100,7 @@ def test_the_readme_s_command_works_in_a_fresh_clone_without_a_remote_on_another
 
 def test_another_initialisation_and_another_number_are_named(clone):
     assert clone.dlatlas("pull", "edge").returncode == 0
-    clone.edit("src/dlatlas/models/mlp.py", "std=gain /", "std=2 * gain /")
+    clone.edit("src/dlatlas/models/mlp.py", "std=scale * gain /", "std=2 * scale * gain /")
     clone.edit("params/edge.yaml", "steps: 200", "steps: 190")
     clone.commit("Meddle")
     code, items, _ = reproduce(clone, "HEAD", "--from", "data")
