@@ -16,7 +16,7 @@ def cube(smoke_cube):
     field = np.repeat([False, True, False], [7, 7, 5])
     depth = np.repeat([1, 2], [14, 5])
     coords = {"width": ("network", width), "mean_field": ("network", field), "depth": ("network", depth)}
-    seed = xr.DataArray(np.exp(0.05 * rng.standard_normal(8)), {"seed": range(8)}, "seed")
+    seed = xr.DataArray(np.exp(0.05 * rng.standard_normal(20)), {"seed": range(20)}, "seed")
     end = xr.DataArray([np.nan, 1.0], {"step": [0, 50]}, "step")
     start = xr.DataArray([1.0, np.nan], {"step": [0, 50]}, "step")
     m = xr.DataArray(width.astype(float), dims="network")
