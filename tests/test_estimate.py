@@ -66,7 +66,7 @@ def test_a_finished_shard_corrects_the_estimate_at_every_scale(tmp_path):
     path.write_text(json.dumps({"seconds": took, "computed": shard.size, "machine": {}}))
     found, factor, finished = estimates(plan, "triple_descent")
     assert finished == 1
-    assert found[shard.digest].seconds == pytest.approx(took)
+    assert found[shard.digest].seconds == pytest.approx(took, rel=0.1)  # ten seconds of trial against a thousand
     path.write_text(json.dumps({"seconds": took, "computed": shard.size - 1, "machine": {}}))  # the rest was reused
     assert estimates(plan, "triple_descent")[1:] == (1.0, 0)
 
@@ -104,7 +104,7 @@ def test_an_estimate_from_small_shards_is_within_a_factor_of_two_of_larger_ones(
         assert finished == len(shards)
         shard = large.sweep("triple_descent").shards[0]
         made = compute_shard(large.sweep("triple_descent"), shard, home / "triple_descent" / "shards", home)
-        return found[shard.digest].seconds / made["seconds"]
+        return found[shard.digest].seconds / min(made["seconds"], made["core_seconds"])
 
     ratios = [ratio(tmp_path / "0")]
     while not 0.5 < ratios[-1] < 2 and len(ratios) < 4:

@@ -4,7 +4,7 @@ A training is weighed by tracing one step of each shape with two and with three 
 affine in the number of runs, and counted from the shapes. A solve is tried on the runs of two seeds and of more
 (runs of one seed may share their work), cheapest shapes first, for a few seconds; what is too long to try is scaled
 by the study's own ``cost``. Shards of the study that are finished here, at any scale, say by what factor this is
-wrong, and correct it.
+wrong, and correct it: each by as much as it took, since one of moments says little of one of minutes.
 """
 
 import math
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -95,14 +94,17 @@ def estimates(plan: Plan, name: str, gpu: bool = False) -> tuple[dict[str, Estim
     """
     sweep, known = plan.sweep(name), {}
     raw = _raw(sweep, plan.settings.data, gpu, known)
-    ratios = []
+    finished, time_taken, log_ratios = 0, TRY, 0.0  # the trial itself is worth as much as shards of TRY seconds
     for other in _scales(plan, name):
         made = {shard.digest: _made(plan.shard_manifest(name, shard.digest), shard, gpu) for shard in other.shards}
         if any(made.values()):
             known_of = raw if other.scale == sweep.scale else _raw(other, plan.settings.data, gpu, known)
-            ratios += [seconds / max(known_of[key].seconds, 1e-3) for key, seconds in made.items() if seconds]
-    factor = median(ratios) if ratios else 1.0
-    return {key: replace(each, seconds=factor * each.seconds) for key, each in raw.items()}, factor, len(ratios)
+            for key, seconds in made.items():
+                if seconds:
+                    finished, time_taken = finished + 1, time_taken + seconds
+                    log_ratios += seconds * math.log(seconds / max(known_of[key].seconds, 1e-3))
+    factor = math.exp(log_ratios / time_taken)
+    return {key: replace(each, seconds=factor * each.seconds) for key, each in raw.items()}, factor, finished
 
 
 def _scales(plan: Plan, name: str) -> Iterator[Sweep]:
