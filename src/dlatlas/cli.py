@@ -1,20 +1,17 @@
-"""The command line: what a person types, and (hidden) what the rules call."""
+"""The command line: what a person types."""
 
-import functools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from dlatlas.errors import AtlasError
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The checkout: the package is installed from it in place."""
+from dlatlas.jobs import job
+from dlatlas.options import ROOT, Data, Params, Results, ScaleName, StudyName, plain_errors, plan_at
 
 app = typer.Typer(
     help=(
@@ -27,47 +24,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-job = typer.Typer(hidden=True, help="One step of the pipeline, as the Snakemake rules call it.")
 app.add_typer(job, name="job")
 cluster = typer.Typer(help="Tells the atlas about a SLURM cluster.", no_args_is_help=True)
 app.add_typer(cluster, name="cluster")
 
-StudyName = Annotated[str, typer.Argument(help="The study's name, as `dlatlas list` shows it.")]
-Params = Annotated[Path, typer.Option(help="Folder of params files.")]
-Data = Annotated[Path, typer.Option(help="Folder of prepared data sets.")]
-Results = Annotated[Path, typer.Option(help="Folder of results.")]
-ScaleName = Annotated[str, typer.Option(help="smoke (seconds), laptop (a minute) or cluster.")]
-
 PARAMS, DATA, RESULTS = ROOT / "params", Path("data"), Path("results")
 _HERE = tuple(Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
 """The checkout's own folders, as seen from the working directory."""
-
-
-def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Tells an AtlasError in one line and exits with 1; Ctrl-C exits with 130."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        try:
-            return command(*args, **kwargs)
-        except AtlasError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted: nothing half-written; run again to go on", err=True)
-            raise typer.Exit(130) from None
-
-    return wrapped
-
-
-def _plan(params: Path, data: Path, results: Path, scale: str, studies: str = "") -> Any:  # noqa: ANN401
-    from dlatlas.plan import Plan, Settings
-
-    config = {"params": params, "data": data, "results": results, "scale": scale, "studies": studies}
-    return Plan(Settings.read(config, ROOT))
-
-
-# For people.
 
 
 @app.command("list")
@@ -78,7 +41,7 @@ def list_studies(
     """All studies: kind, number of runs, verdict."""
     from dlatlas.show import table
 
-    table(_plan(params, data, results, scale))
+    table(plan_at(params, data, results, scale))
 
 
 @app.command()
@@ -93,7 +56,7 @@ def show(
     """One study: what is claimed, what is swept, what came out, and where the files are."""
     from dlatlas.show import card
 
-    card(_plan(params, data, results, scale, study), study.replace("-", "_"))
+    card(plan_at(params, data, results, scale, study), study.replace("-", "_"))
 
 
 @app.command()
@@ -158,7 +121,7 @@ def plan(
     """
     from dlatlas.show import costs
 
-    costs(_plan(params, data, results, scale, ",".join(studies or [])))
+    costs(plan_at(params, data, results, scale, ",".join(studies or [])))
 
 
 @cluster.command()
@@ -194,7 +157,7 @@ def status(
     """How far it is: shards done, running, waiting and failed, runs a second, time left. From any shell."""
     from dlatlas.status import report, watched
 
-    found = _plan(params, data, results, scale, studies)
+    found = plan_at(params, data, results, scale, studies)
     if as_json:
         typer.echo(json.dumps(report(found), indent=1))
     else:
@@ -266,7 +229,7 @@ def publish(
     """
     from dlatlas.publishing.publish import publish as enter
 
-    for line in enter(_plan(PARAMS, *_HERE, scale, ",".join(studies or [])), remote):
+    for line in enter(plan_at(PARAMS, *_HERE, scale, ",".join(studies or [])), remote):
         typer.echo(line)
 
 
@@ -319,134 +282,4 @@ def export(
     from dlatlas.publishing.crate import export as write
 
     name = study.replace("-", "_")
-    typer.echo(f"wrote {write(_plan(PARAMS, *_HERE, scale, name), name, to)}")
-
-
-# For the rules.
-
-
-@job.command()
-@plain_errors
-def prepare(params: Params, data: Data, results: Results, scale: ScaleName) -> None:
-    """Makes the data sets."""
-    from dlatlas.data.prepare import prepare as make
-
-    plan = _plan(params, data, results, scale)
-    make(data, plan.settings.pointer)
-    plan.write_stamp(plan.data_stamp, [], {"stage": "prepare", "data": [path.name for path in data.iterdir()]})
-
-
-@job.command()
-@plain_errors
-def train(
-    study: StudyName,
-    digest: str,
-    params: Params,
-    data: Data,
-    results: Results,
-    scale: ScaleName,
-) -> None:
-    """Trains, solves or samples one shard."""
-    plan = _plan(params, data, results, scale, study)
-    from dlatlas.data.prepare import verify
-    from dlatlas.training.job import compute_shard
-
-    if plan.needs_data(study):
-        verify(data, plan.settings.pointer)
-    manifest = compute_shard(plan.sweep(study), plan.shard(study, digest), plan.home(study) / "shards", data)
-    told = ", ".join(f"{number:,} {word}" for word, number in manifest["status"].items() if number)
-    sys.stdout.write(f"{study}: {told}; {manifest['reused']:,} reused; {manifest['seconds']:.1f} s\n")
-
-
-@job.command()
-@plain_errors
-def measure(
-    study: StudyName,
-    digest: str,
-    params: Params,
-    data: Data,
-    results: Results,
-    scale: ScaleName,
-) -> None:
-    """Measures one trained shard."""
-    plan = _plan(params, data, results, scale, study)
-    from dlatlas.measures.job import measure_shard
-
-    shard = plan.shard_of(study, digest)
-    path = plan.home(study) / "measures" / f"{digest}.json"
-    measure_shard(plan.sweep(study), plan.shard(study, shard), plan.shard_manifest(study, shard), path, data)
-
-
-@job.command()
-@plain_errors
-def cube(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
-    """Assembles one cube."""
-    from dlatlas.assembly import assemble, gather
-    from dlatlas.cost import cost
-    from dlatlas.cube import write_cube
-    from dlatlas.identity import digest
-    from dlatlas.store import only_one
-    from dlatlas.training.job import forget_leftovers
-
-    plan = _plan(params, data, results, scale, study)
-    home = plan.home(study)
-    path = home / "cube.zarr"
-    with only_one(path):
-        pieces, variables = gather(plan.sweep(study), home, plan.measured(study))
-        files = write_cube(assemble(plan.sweep(study), pieces, variables), path)
-        made_of = [str(source.relative_to(home)) for source in plan.cube_inputs(study)]
-        record = {"stage": "cube", "digest": digest(files), "made_of": made_of, "files": files}
-        record["cost"] = cost(plan.cube_inputs(study))
-        plan.write_stamp(plan.stamp(study, "cube"), [path], record)
-    for folder in ("shards", "measures"):
-        forget_leftovers(home / folder)
-
-
-@job.command()
-@plain_errors
-def verdict(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
-    """Judges one study."""
-    from dlatlas.check import judged
-    from dlatlas.store import setting_aside, write_json
-    from dlatlas.verdict import summary
-
-    plan = _plan(params, data, results, scale, study)
-    path = plan.home(study) / "verdict.json"
-    with setting_aside(plan.home(study) / "cube.zarr"):
-        record = judged(study, plan.home(study))
-    write_json(path, record)
-    plan.write_stamp(plan.stamp(study, "verdict"), [path], {"stage": "verdict", "cube": record["cube"]})
-    sys.stdout.write(summary(record) + "\n")
-
-
-@job.command()
-@plain_errors
-def figure(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
-    """Draws one study."""
-    from dlatlas.check import verified_cube
-    from dlatlas.plotting.draw import draw
-    from dlatlas.provenance import figure_signature
-    from dlatlas.store import read_json, setting_aside
-
-    plan = _plan(params, data, results, scale, study)
-    home = plan.home(study)
-    with setting_aside(home / "cube.zarr"):
-        opened, digest = verified_cube(home)
-    record = read_json(home / "verdict.json")
-    signature = figure_signature(plan, study, opened, digest)
-    made = draw(plan.sweep(study).study, opened, record, home, signature)
-    plan.write_stamp(plan.stamp(study, "figure"), made, {"stage": "figure", "cube": digest})
-
-
-@job.command()
-@plain_errors
-def atlas(
-    studies: Annotated[str, typer.Option()], params: Params, data: Data, results: Results, scale: ScaleName
-) -> None:
-    """Builds the page."""
-    from dlatlas.atlas.page import build_page
-
-    plan = _plan(params, data, results, scale, studies)
-    made = build_page(plan)
-    plan.write_stamp(plan.atlas_stamp, made, {"stage": "atlas"})
-    sys.stdout.write(f"open {plan.page}\n")
+    typer.echo(f"wrote {write(plan_at(PARAMS, *_HERE, scale, name), name, to)}")

@@ -168,14 +168,14 @@ def falls(cube: "xr.Dataset", aggregator: str, attack: str) -> np.ndarray:
     return norm.values[..., -1] < norm.values[..., 0]
 
 
-def threshold(cube: "xr.Dataset", attack: str) -> float:
+def threshold(cube: "xr.Dataset", _: "xr.Dataset", attack: str) -> float:
     """Fraction of runs whose loss falls if b < M/2 and grows if b > M/2."""
     m = cube["workers"].values[:, None]
     minority = 2 * liars(cube["share"].values[None], m) < m
     return float(np.mean(falls(cube, "vote", attack) == minority[..., None]))
 
 
-def survives(cube: "xr.Dataset", aggregator: str, share: float) -> float:
+def survives(cube: "xr.Dataset", _: "xr.Dataset", aggregator: str, share: float) -> float:
     """Fraction of runs with adversaries that send -10 M g, up to a share of them, whose loss falls."""
     shares = cube["share"].values
     return float(np.mean(falls(cube, aggregator, "scale")[:, (shares > 0) & (shares <= share)]))
@@ -280,11 +280,10 @@ STUDY = Study(
             statement="The vote on a coordinate is wrong with probability P(Bin(M-b, p) + Bin(b, 1-p) < M/2).",
             source="Bernstein et al. 2019, proof of theorem 2",
             quantity="mean squared z-score of counted errors, 1 if the tail is exact [1]",
-            statistic=lambda cube, theory: errors(cube, theory, "negate"),
+            statistic=errors,
+            holds={"attack": "negate"},
             expected=Equals(1.0, 0.1),
-            control=Control(
-                "Coin tossers err less than this tail.", lambda cube, theory: errors(cube, theory, "random_sign")
-            ),
+            control=Control("Coin tossers err less than this tail.", {"attack": "random_sign"}),
             permute="share",
             shuffled=("vote_error",),
         ),
@@ -293,11 +292,10 @@ STUDY = Study(
             statement="For small S and many workers the error depends on b and M through (1-2b/M)√M S alone.",
             source="central limit; tolerance: exact error and limit differ by up to 0.01 at S = 0.2, counts by 0.01",
             quantity="mean |error - Φ(-√(2/π) (1-2b/M)√M S)| for S ≤ 0.2 [1]",
-            statistic=lambda cube, theory: collapse(cube, theory, "negate"),
+            statistic=collapse,
+            holds={"attack": "negate"},
             expected=AtMost(0.02),
-            control=Control(
-                "Coin tossers do not lie on this curve.", lambda cube, theory: collapse(cube, theory, "random_sign")
-            ),
+            control=Control("Coin tossers do not lie on this curve.", {"attack": "random_sign"}),
             permute="share",
             shuffled=("vote_error",),
         ),
@@ -306,11 +304,10 @@ STUDY = Study(
             statement="The vote moves each coordinate by lr up or down; the late loss is that birth-death chain's.",
             source="exact law of the lattice walk, this study; tolerance: sampling",
             quantity="loss late in the run / exact, mean over M and b < M/2 [1]",
-            statistic=lambda cube, theory: floor_ratio(cube, theory, "negate"),
+            statistic=floor_ratio,
+            holds={"attack": "negate"},
             expected=Equals(1.0, 0.07),
-            control=Control(
-                "Coin tossers leave a lower floor.", lambda cube, theory: floor_ratio(cube, theory, "random_sign")
-            ),
+            control=Control("Coin tossers leave a lower floor.", {"attack": "random_sign"}),
             permute="share",
             shuffled=("loss_trace",),
         ),
@@ -319,12 +316,10 @@ STUDY = Study(
             statement="Negating adversaries and few workers raise the noise floor through (1-2b/M)√M alone, inversely.",
             source="Bernstein et al. 2019, theorem 2; finite lr makes the exact exponent -0.98 here",
             quantity="exponent of the late loss in (1-2b/M)√M [1]",
-            statistic=lambda cube, theory: floor_slope(cube, theory, "negate", "negate"),
+            statistic=floor_slope,
+            holds={"attack": "negate", "lead_of": "negate"},
             expected=Equals(-1.0, 0.1),
-            control=Control(
-                "Coin tossers do not follow (1-2b/M)√M.",
-                lambda cube, theory: floor_slope(cube, theory, "random_sign", "negate"),
-            ),
+            control=Control("Coin tossers do not follow (1-2b/M)√M.", {"attack": "random_sign"}),
             permute="share",
             shuffled=("loss_trace",),
         ),
@@ -333,12 +328,10 @@ STUDY = Study(
             statement="Adversaries that send random signs leave a floor like 1/((1-b/M)√M), finite up to b = M.",
             source="drift (2/π)(1-b/M)√M S of the vote, this study",
             quantity="exponent of the late loss in (1-b/M)√M [1]",
-            statistic=lambda cube, theory: floor_slope(cube, theory, "random_sign", "random_sign"),
+            statistic=floor_slope,
+            holds={"attack": "random_sign", "lead_of": "random_sign"},
             expected=Equals(-1.0, 0.1),
-            control=Control(
-                "Negating adversaries do not follow (1-b/M)√M.",
-                lambda cube, theory: floor_slope(cube, theory, "negate", "random_sign"),
-            ),
+            control=Control("Negating adversaries do not follow (1-b/M)√M.", {"attack": "negate"}),
             permute="share",
             shuffled=("loss_trace",),
         ),
@@ -347,11 +340,11 @@ STUDY = Study(
             statement="Where (1-2b/M)√M < 1 the time to relax is inverse to it.",
             source="drift (2/π)(1-2b/M)√M S of the vote; the exact chain gives -0.95 here",
             quantity="exponent of the relaxation time in (1-2b/M)√M < 1 [1]",
-            statistic=lambda cube, theory: slow_down(cube, theory, 0, 1),
+            statistic=slow_down,
+            holds={"low": 0, "high": 1},
             expected=Equals(-1.0, 0.15),
             control=Control(
-                "Above 2 most votes are right and the speed saturates at lr a step.",
-                lambda cube, theory: slow_down(cube, theory, 2, np.inf),
+                "Above 2 most votes are right and the speed saturates at lr a step.", {"low": 2, "high": np.inf}
             ),
             permute="share",
             shuffled=("loss_trace",),
@@ -361,12 +354,10 @@ STUDY = Study(
             statement="The loss falls for b < M/2 negating adversaries, even (M-1)/2, and grows from (M+1)/2 on.",
             source="Bernstein et al. 2019, theorem 2; the sign of the drift",
             quantity="fraction of runs on the predicted side [1]",
-            statistic=lambda cube, theory: threshold(cube, "negate"),
+            statistic=threshold,
+            holds={"attack": "negate"},
             expected=AtLeast(0.95),
-            control=Control(
-                "Coin tossers do not break the training at one half.",
-                lambda cube, theory: threshold(cube, "random_sign"),
-            ),
+            control=Control("Coin tossers do not break the training at one half.", {"attack": "random_sign"}),
             permute="share",
             shuffled=("weight_norm",),
         ),
@@ -375,11 +366,11 @@ STUDY = Study(
             statement="A worker that sends -10 M g has one vote: the loss falls with one of them, and with (M-1)/2.",
             source="Bernstein et al. 2019, section 1; Blanchard et al. 2017 for the mean",
             quantity="fraction of runs with 1 to (M-1)/2 such workers whose loss falls [1]",
-            statistic=lambda cube, theory: survives(cube, "vote", 0.49),
+            statistic=survives,
+            holds={"aggregator": "vote", "share": 0.49},
             expected=AtLeast(0.95),
             control=Control(
-                "A mean is turned round by ONE such worker, at every M.",
-                lambda cube, theory: survives(cube, "mean", ONE),
+                "A mean is turned round by ONE such worker, at every M.", {"aggregator": "mean", "share": ONE}
             ),
             permute="share",
             shuffled=("weight_norm",),
@@ -390,12 +381,10 @@ STUDY = Study(
             "2|sigma|_1/((1-2b/M)√M).",
             source="Bernstein et al. 2019, proof of theorem 2, before lr and batch are chosen",
             quantity="largest √(2dh mean loss) / bound over M and b < M/2 [1]",
-            statistic=lambda cube, theory: against_bound(cube, theory, minority=True),
+            statistic=against_bound,
+            holds={"minority": True},
             expected=AtMost(1.0),
-            control=Control(
-                "A majority of adversaries exceeds the bound with |1-2b/M|.",
-                lambda cube, theory: against_bound(cube, theory, minority=False),
-            ),
+            control=Control("A majority of adversaries exceeds the bound with |1-2b/M|.", {"minority": False}),
             permute="share",
             shuffled=("loss_trace",),
         ),
