@@ -67,6 +67,8 @@ def test_a_finished_shard_corrects_the_estimate_at_every_scale(tmp_path):
     found, factor, finished = estimates(plan, "triple_descent")
     assert finished == 1
     assert found[shard.digest].seconds == pytest.approx(took, rel=0.1)  # ten seconds of trial against a thousand
+    path.write_text(json.dumps({"seconds": 0.01, "computed": shard.size, "machine": {}}))  # moments say little
+    assert estimates(plan, "triple_descent")[1] == pytest.approx(1, abs=0.05)
     path.write_text(json.dumps({"seconds": took, "computed": shard.size - 1, "machine": {}}))  # the rest was reused
     assert estimates(plan, "triple_descent")[1:] == (1.0, 0)
 

@@ -62,6 +62,18 @@ def test_the_closed_form_is_gradient_descent_on_the_taylor_expansion():
     np.testing.assert_array_equal(twin[0], np.zeros(5))
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0, 1.3, 1.95])
+def test_steps_up_to_the_edge_of_stability_are_the_recursion(share):
+    """Rates beyond n over the top eigenvalue overshoot, and the residual changes sign at every step."""
+    w, a = RNG.standard_normal((400, 3)), RNG.standard_normal(400)
+    kernel, cross = two_layer_kernel(X, X, w, a), two_layer_kernel(Z, X, w, a)
+    rate, weights, found = share * len(Y) / np.linalg.eigvalsh(kernel)[-1], np.zeros(len(Y)), []
+    for _ in range(21):
+        found.append(cross @ weights)
+        weights = weights - rate / len(Y) * (kernel @ weights - Y)
+    np.testing.assert_allclose(linearised_descent(kernel, cross, Y, rate, np.arange(21)), found, rtol=1e-9, atol=1e-12)
+
+
 def test_after_very_many_steps_the_closed_form_is_the_kernel_interpolant():
     w, a = RNG.standard_normal((400, 3)), RNG.standard_normal(400)
     kernel, cross = two_layer_kernel(X, X, w, a), two_layer_kernel(Z, X, w, a)

@@ -42,7 +42,7 @@ def linearised_descent(
         kernel: K, ``(n, n)``.
         cross: K', ``(m, n)``, between the other inputs and these.
         y: targets ``(n,)``.
-        rate: step size of the network with this kernel; below 2n over the top eigenvalue.
+        rate: step size of the network with this kernel; it descends below 2n over the top eigenvalue.
         steps: numbers of updates ``(t,)``.
 
     Returns:
@@ -52,5 +52,8 @@ def linearised_descent(
     """
     values, vectors = np.linalg.eigh(kernel)
     values = np.maximum(values, 1e-15 * values[-1])
-    learnt = -np.expm1(np.log1p(-rate * values / len(y)) * np.asarray(steps)[:, None]) / values
+    each, steps = rate * values / len(y), np.asarray(steps)[:, None]
+    # The power alone would lose small eigenvalues, the logarithm those above 1, whose residual changes sign.
+    slow = -np.expm1(np.log1p(-np.minimum(each, 0.5)) * steps)
+    learnt = np.where(each < 0.5, slow, 1 - (1 - each) ** steps) / values
     return (learnt * (vectors.T @ y)) @ (cross @ vectors).T
