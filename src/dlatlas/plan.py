@@ -27,7 +27,6 @@ STAGES = {
 
 
 TOUR = (
-    "break_even_point",
     "catapult_phase",
     "double_descent",
     "gnn_wl_bound",
@@ -35,10 +34,11 @@ TOUR = (
     "neural_collapse_mse_ufm",
     "ntk_constancy_with_width",
     "random_label_memorization",
+    "score_matching_wasserstein",
     "steepest_descent_max_margin",
     "triple_descent",
 )
-"""What ``studies=tour`` stands for: one or two studies a chapter, together a few minutes."""
+"""What ``studies=tour`` stands for: one or two studies of most chapters, and not the slowest."""
 
 
 def stage_roots(name: str) -> dict[str, list[str]]:
