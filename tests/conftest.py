@@ -1,12 +1,16 @@
 """Fixtures that several test files share."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 # Before NumPy and torch are imported: two test processes share the cores, and BLAS would take them all for each.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# A shell without job control starts background jobs deaf to Ctrl-C, and so would be what the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 

@@ -232,8 +232,11 @@ def test_an_interrupted_run_is_finished_by_the_next_with_equal_cubes(repo, finis
     with subprocess.Popen(
         words, cwd=repo.path, env=repo.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
-        time.sleep(9 if how == signal.SIGKILL else 14)
+        while not (repo.path / "results" / "edge").exists() and process.poll() is None:  # the first job is not begun
+            time.sleep(0.1)
+        time.sleep(2 if how == signal.SIGKILL else 6)
         os.killpg(process.pid, how)
+    assert process.returncode != 0
     done = repo.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("verdict.json", "cube.zarr/train_loss/zarr.json"):
