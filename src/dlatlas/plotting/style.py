@@ -119,8 +119,11 @@ def power(panel: "Axes", x: ArrayLike, exponent: float, through: tuple[float, fl
     y = through[1] * (x / through[0]) ** exponent
     panel.plot(x, y, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     if text:
-        panel.annotate(text, (x[-1], y[-1]), xytext=(-2, 4), textcoords="offset points", ha="right", va="bottom",
-                       fontsize=8, color="#444444")  # fmt: skip
+        from matplotlib.patheffects import withStroke
+
+        panel.annotate(text, (x[-1], y[-1]), xytext=(-2, 6), textcoords="offset points", ha="right", va="bottom",
+                       fontsize=8, color="#444444",
+                       path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
