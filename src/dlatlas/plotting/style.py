@@ -122,7 +122,7 @@ def power(panel: "Axes", x: ArrayLike, exponent: float, through: tuple[float, fl
         from matplotlib.patheffects import withStroke
 
         panel.annotate(text, (x[-1], y[-1]), xytext=(-2, 6), textcoords="offset points", ha="right", va="bottom",
-                       fontsize=8, color="#444444",
+                       fontsize=8, color="#444444", zorder=1.5,  # over the line, under the data
                        path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
 
 
