@@ -8,7 +8,8 @@ import xarray as xr
 
 from dlatlas.study import load_study, study_names
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+# The time of the fixture grows with every study, and other tests run beside it.
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
