@@ -29,7 +29,7 @@ from dlatlas.training.device import arithmetic
 from dlatlas.training.ensemble import StackedEnsemble
 
 ROOT = Path(__file__).parents[2]
-SIZES = {SMALL: (1, 16, 256, 4096, 65_536, 524_288), WIDE: (1, 16, 256, 4096, 16_384), CONV: (16, 256, 4096)}
+SIZES = {SMALL: (1, 16, 256, 4096, 65_536, 524_288), WIDE: (1, 16, 256, 4096, 16_384, 65_536), CONV: (16, 256, 4096)}
 WORDS = {"small": SMALL, "wide": WIDE, "conv": CONV}
 PRECISIONS = ("float32", "tf32", "bf16")
 BASE = 256
@@ -136,6 +136,7 @@ def main() -> None:
     options.add_argument("--until", type=float, default=400.0, help="seconds after which no measurement begins")
     options.add_argument("--workloads", default="small,wide,conv", help="which, in their order")
     options.add_argument("--modes", default="recorded,compiled,launched,jax", help="which, in their order")
+    options.add_argument("--sizes", help="of stacks, if not all; these are also JAX's")
     chosen = options.parse_args()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         sys.exit("torch sees no CUDA device; --device cpu --quick shows that this runs")
@@ -161,10 +162,12 @@ def main() -> None:
     plans = []
     for work in (WORDS[word] for word in chosen.workloads.split(",")):
         for mode in chosen.modes.split(","):
-            sizes = SIZES[work] if mode in ("recorded", "compiled") else SIZES[work][2:4]
+            sizes = SIZES[work] if mode in ("recorded", "compiled") else (256, 4096)
+            if chosen.sizes:
+                sizes = tuple(int(size) for size in chosen.sizes.split(","))
             plans += [(work, size, "float32", mode) for size in sizes]
             if mode == "compiled":
-                plans += [(work, sizes[-2], precision, mode) for precision in PRECISIONS[1:]]
+                plans += [(work, 4096, precision, mode) for precision in PRECISIONS[1:]]
     bases: dict[tuple[Workload, str], Built] = {}
     for work, runs, precision, mode in plans:
         if (chosen.quick and runs > 256) or time.perf_counter() - begun > chosen.until:
