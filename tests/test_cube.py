@@ -1,8 +1,10 @@
 import errno
 import os
+import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -66,6 +68,20 @@ def pieces():
         return Piece(np.asarray(index), arrays, {"step": coordinate})
 
     return [piece([0, 1, 2, 3], 2, 3, [0, 1, 10]), piece([4, 5, 7], 4, 2, [0, 10])]
+
+
+@pytest.mark.parametrize("name", ["loss", "error"])
+def test_a_nan_of_a_run_that_did_not_diverge_is_refused_unless_the_variable_may_have_one(sweep, pieces, tmp_path, name):
+    pieces[1].arrays[name][1] = np.nan
+    run = ", ".join(f"{axis} = {values[0]}" for axis, values in sweep.columns(np.array([5])).items())
+    where = rf"study {sweep.name}: variable {name}: NaN in a run that did not diverge \({re.escape(run)}\)"
+    with pytest.raises(InputError, match=where):
+        write_cube(assemble(sweep, pieces, VARIABLES), tmp_path / "cube.zarr")
+    assert not list(tmp_path.iterdir())
+    declared = {**VARIABLES, name: replace(VARIABLES[name], undefined="for a constant input")}
+    assert np.isnan(assemble(sweep, pieces, declared)[name].values.reshape(8, -1)[5]).all()
+    pieces[1].arrays["status"][1] = 1
+    assert np.isnan(assemble(sweep, pieces, VARIABLES)[name].values.reshape(8, -1)[5]).all()
 
 
 def test_every_result_lies_at_its_own_coordinates(sweep, pieces):

@@ -4,7 +4,7 @@ Its Dask blocks are the files of the store that `dlatlas.cube.write_cube` writes
 from the stacks that it meets, and nothing else is in memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -113,6 +113,7 @@ class _Part:
     index: NDArray[np.int64]
     array: NDArray[np.generic] | StoredArray
     places: tuple[Place, ...]
+    status: NDArray[np.generic] | StoredArray
 
 
 def _lazy(
@@ -133,13 +134,14 @@ def _lazy(
             held = piece.coords.get(dim)
             whole = held is None or held == extra[dim]
             places.append(slice(size) if whole else _place(np.searchsorted(extra[dim], held)))
-        parts.append(_Part(piece.index, array, tuple(places)))
+        parts.append(_Part(piece.index, array, tuple(places), piece.arrays["status"]))
     dtype = np.result_type(*{part.array.dtype for part in parts})
     if missing is None:
         missing = np.nan if np.issubdtype(dtype, np.floating) else -1
     shape = (*sweep.shape, *(len(extra[dim]) for dim in variable.dims))
+    guarded = None if variable.undefined else partial(_refuse_nan, sweep, name)
     return da.map_blocks(
-        partial(_block, parts, sweep.shape, shape[len(sweep.shape) :], np.array(missing, dtype)),
+        partial(_block, parts, sweep.shape, shape[len(sweep.shape) :], np.array(missing, dtype), guarded),
         chunks=da.core.normalize_chunks(grid(shape)[1] or shape, shape),
         dtype=dtype,
         meta=np.empty((0,) * len(shape), dtype),
@@ -152,6 +154,7 @@ def _block(
     axes: tuple[int, ...],
     own: tuple[int, ...],
     missing: NDArray[np.generic],
+    guarded: Callable[[_Part, NDArray[np.generic], int], None] | None,
     block_info: Mapping[Any, Any],
 ) -> NDArray[np.generic]:
     """The numbers of one block: a range of runs, or a part of one run that is larger than a file."""
@@ -166,9 +169,28 @@ def _block(
             place = (_place(part.index[low:high] - begin), *part.places)
             if sum(not isinstance(positions, slice) for positions in place) > 1:
                 place = np.ix_(*(np.arange(n)[positions] for n, positions in zip(values.shape, place)))
-            values[place] = part.array[low:high]
+            found = part.array[low:high]
+            if guarded:
+                guarded(part, found, int(low))
+            values[place] = found
     values = values[:, *(slice(*bounds) for bounds in rest)]
     return values.reshape([stop - start for start, stop in where])
+
+
+def _refuse_nan(sweep: Sweep, name: str, part: _Part, values: NDArray[np.generic], low: int) -> None:
+    """Raises where a run that is said to be well has a NaN: statistics would leave it out, and nobody would know."""
+    from dlatlas.training.job import OK
+
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    lost = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    if lost.any() and (lost := lost & (part.status[low : low + len(values)] == OK)).any():
+        run = int(part.index[low + int(np.argmax(lost))])
+        axes = ", ".join(f"{axis} = {values[0]}" for axis, values in sweep.columns(np.array([run])).items())
+        raise InputError(
+            f"study {sweep.name}: variable {name}: NaN in a run that did not diverge ({axes}); "
+            f'mend it, or declare the variable with undefined="where it has no value"'
+        )
 
 
 def _place(positions: NDArray[np.int64]) -> Place:

@@ -136,12 +136,14 @@ class Variable:
         units: a unit, or "1".
         source: paper and equation, or how it is computed.
         dims: its dimensions beyond the axes; name -> coordinate values, or None for 0, 1, 2, ...
+        undefined: where a run that neither failed nor diverged has no value, NaN; anywhere else a NaN is an error.
     """
 
     long_name: str
     units: str = "1"
     source: str = "this study"
     dims: Mapping[str, Any] = field(default_factory=dict)
+    undefined: str = ""
 
 
 Statistic = Callable[["xr.Dataset", "xr.Dataset"], float]

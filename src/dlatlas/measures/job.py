@@ -131,7 +131,7 @@ def _variables(sweep: Sweep) -> dict[str, Any]:
         described[name] = asdict(Variable(measure.long_name, measure.units, measure.source, dims))
     for name, variable in sweep.study.variables.items():
         dims = {"step": None, **{dim: None if at is None else list(at) for dim, at in variable.dims.items()}}
-        described[name] = asdict(Variable(variable.long_name, variable.units, variable.source, dims))
+        described[name] = asdict(replace(variable, dims=dims))
     return described
 
 
