@@ -168,6 +168,9 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
 
 FOURIER = Variable("singular values by Fourier blocks", "1", "Sedghi et al. 2019, theorem 6", {"quantile": QUANTILES})
 
+LARGE = "layers of more than `dense_rows` rows"
+EVEN = f"{LARGE}, if k is even or 1"
+
 STUDY = Study(
     title="A convolution's singular values come from Fourier blocks",
     rows=("conv-layer-singular-values-fft",),
@@ -198,13 +201,13 @@ STUDY = Study(
     solve=solve,
     variables={
         "fourier": FOURIER,
-        "dense": Variable("singular values by dense SVD", "1", "circular padding", {"quantile": QUANTILES}),
-        "padded": Variable("singular values by dense SVD", "1", "zero padding k // 2", {"quantile": QUANTILES}),
-        "mismatch": Variable("largest difference of all n²m singular values, dense from Fourier, over the norm"),
-        "spectrum_gap": Variable("mean difference of sorted spectra, zero-padded from circular, over the norm"),
+        "dense": Variable("singular values by dense SVD", "1", "circular padding", {"quantile": QUANTILES}, LARGE),
+        "padded": Variable("singular values by dense SVD", "1", "zero padding k // 2", {"quantile": QUANTILES}, LARGE),
+        "mismatch": Variable("largest difference of all singular values, dense from Fourier / norm", undefined=LARGE),
+        "spectrum_gap": Variable("mean difference of spectra, zero-padded from circular / norm", undefined=LARGE),
         "norm": Variable("norm of the circular layer", "1", "Fourier blocks"),
-        "padded_norm": Variable("norm of the zero-padded layer", "1", "dense SVD, else (odd k) 120 Lanczos steps"),
-        "residual": Variable("Lanczos residual of the zero-padded norm", "1", "0 where dense"),
+        "padded_norm": Variable("norm of the zero-padded layer", "1", "dense SVD, else 120 Lanczos steps", {}, EVEN),
+        "residual": Variable("Lanczos residual of the zero-padded norm", "1", "0 where dense", {}, EVEN),
         "condition": Variable("condition number of the circular layer", "1", "Fourier blocks"),
         "reshaped": Variable("norm R of the kernel as a matrix m × mk²"),
     },

@@ -151,6 +151,8 @@ DEEP = {**PART, "factors": (2, None)}
 SMALL = {"scale": (None, 1e-3)}
 MODE = {"mode": range(MODES)}
 
+STILL, ALL = "a value at rest", "every entry seen"
+
 STUDY = Study(
     title="Depth makes gradient descent look for low rank",
     rows=("deep-matrix-factorization-rank", "deep-matrix-singular-dynamics", "deep-mf-low-rank-plateaus"),
@@ -181,12 +183,12 @@ STUDY = Study(
     variables={
         "singular": Variable("singular value of the product", "1", f"{ARORA}, section 3", MODE),
         "rate": Variable("rate of a singular value under gradient flow of the factors", "1/time", "chain rule", MODE),
-        "law": Variable("the same by the law of the product alone", "1/time", f"{ARORA}, theorem 3", MODE),
-        "bare": Variable("the same without the factor of depth", "1/time", "gradient flow of one matrix", MODE),
+        "law": Variable("the same by the law of the product alone", "1/time", f"{ARORA}, theorem 3", MODE, STILL),
+        "bare": Variable("the same without the factor of depth", "1/time", "gradient flow of one matrix", MODE, STILL),
         "effective_rank": Variable("effective rank, exp of the entropy", "1", "Roy & Vetterli 2007"),
-        "error": Variable("relative error on unseen entries", "1"),
-        "nuclear_error": Variable("the same of the nuclear norm minimum", "1"),
-        "from_nuclear": Variable("relative distance from the nuclear norm minimum", "1", "Gunasekar et al. 2017"),
+        "error": Variable("relative error on unseen entries", undefined=ALL),
+        "nuclear_error": Variable("the same of the nuclear norm minimum", undefined=ALL),
+        "from_nuclear": Variable("relative distance from that minimum", "1", "Gunasekar et al. 2017", {}, ALL),
     },
     cost=lambda run: 50.0 + 50.0 * run["factors"],
     theory=theory,

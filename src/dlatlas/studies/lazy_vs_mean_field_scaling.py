@@ -188,6 +188,8 @@ def law(name: str, statement: str, quantity: str, variable: str, power: tuple[fl
 
 CHIZAT = "Chizat, Oyallon & Bach 2019"
 SIGNS = "odd orders in a average out; rate observed by Lee et al. 2019, bound N^(-1/2)"
+AT_0 = "the start"
+
 STUDY = Study(
     title="One exponent decides between kernel and feature learning",
     rows=("lazy-vs-mean-field-scaling",),
@@ -222,8 +224,8 @@ STUDY = Study(
     measure=measure,
     variables={
         "unit_change": Variable("mean relative change of a unit's weights", "1", "|w(t) - w(0)| / |w(0)|"),
-        "linear_gap": Variable("distance to the linearised model", "output", "root mean square over the test inputs"),
-        "kernel_test_loss": Variable("test loss of the kernel method", "loss", "linearised model, best stopping time"),
+        "linear_gap": Variable("distance to linearised model", "output", "root mean square on test inputs", {}, AT_0),
+        "kernel_test_loss": Variable("test loss of kernel method", "loss", "linearised, best stopping time", {}, AT_0),
     },
     cost=lambda run: 200.0 + run["width"],
     theory=theory,

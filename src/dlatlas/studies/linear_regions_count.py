@@ -161,7 +161,8 @@ STUDY = Study(
     measure=measure,
     variables={
         "breaks": Variable("breaks on a segment between two training points", "1", f"{HANIN}, theorem 1"),
-        "regions": Variable("linear regions on a parallelogram through three", "1", "Hanin & Rolnick 2019b, theorem 5"),
+        "regions": Variable("linear regions on a parallelogram through three", "1", "Hanin & Rolnick 2019b, theorem 5",
+                            undefined="more units than `PLANE`"),
         "angle": Variable("share of first-layer units that break it, expected", "1", "angle over π; derived"),
         "sawtooth": Variable("breaks of a sawtooth of ten folds with noise", "1", "Telgarsky 2015", {"noise": NOISE}),
     },

@@ -246,8 +246,8 @@ STUDY = Study(
     measure=measure,
     variables={
         "norm": Variable("norm of w"),
-        "misalignment": Variable("1 - cos(w, max-margin direction)"),
-        "reached_margin": Variable("margin of w / |w|", "input"),
+        "misalignment": Variable("1 - cos(w, max-margin direction)", undefined="w = 0"),
+        "reached_margin": Variable("margin of w / |w|", "input", undefined="w = 0"),
         "svm_margin": Variable("largest margin", "input", "Lawson & Hanson 1974, chapter 23"),
         "test_hinge": Variable("mean of max(0, -y x.what) on the test set", "1", "dlatlas.measures.hard_margin"),
         "multiplier": Variable("hard-margin multiplier", "1/input²", "dlatlas.theory.hard_margin", {"support": None}),

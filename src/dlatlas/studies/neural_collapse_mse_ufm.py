@@ -155,18 +155,22 @@ LEARNT = {**EQUAL, "c": (None, 0.95)}
 SMALL = {**LEARNT, "dim": 3}
 SKEWED = {**EQUAL, "balance": "skewed"}
 CLASS = {"class": range(MOST)}
+NO_FLOW = "another penalty, a bias, unequal classes, or no such direction"
 VARIABLES = {
-    "shrinkage": Variable("mean output on examples of the class", "1", f"{TIRER}, theorem 3.1", CLASS),
-    "weight_energy": Variable("squared singular value of W", "1", f"{TIRER}, theorem 3.1", CLASS),
+    "shrinkage": Variable("mean output on examples of the class", "1", f"{TIRER}, theorem 3.1", CLASS, "beyond K"),
+    "weight_energy": Variable("squared singular value of W", "1", f"{TIRER}, theorem 3.1", CLASS, "beyond K"),
     "nc1": Variable("tr(S_W S_B⁺)/K", "1", "Papyan et al. 2020, NC1", {"stage": ["start", "minimum"]}),
-    "frame": Variable("largest deviation of a cosine of class means from the frame's", "1", f"{TIRER}, theorem 3.1"),
-    "nc3": Variable("distance of classifier and class means, both normalised", "1", "Papyan et al. 2020, NC3"),
+    "frame": Variable("largest deviation of a cosine of class means from the frame's", "1", f"{TIRER}, theorem 3.1",
+                      undefined="means that are 0"),
+    "nc3": Variable("distance of classifier and class means, both normalised", "1", "Papyan et al. 2020, NC3",
+                    undefined="means that are 0"),
     "rate": Variable("predicted decay of features within classes, W fixed", "1/time", f"{TIRER}, section 5",
-                     {"direction": range(DIRECTIONS)}),
+                     {"direction": range(DIRECTIONS)}, NO_FLOW),
     "decay": Variable("measured decay of features within classes, W fixed", "1/time", "gradient flow",
-                      {"direction": range(DIRECTIONS)}),
-    "within": Variable("trace of the covariance within classes", "feature²", "gradient flow", {"time": TIMES}),
-    "between": Variable("trace of the covariance between classes", "feature²", "gradient flow", {"time": TIMES}),
+                      {"direction": range(DIRECTIONS)}, NO_FLOW),
+    "within": Variable("trace of the covariance within classes", "feature²", "gradient flow", {"time": TIMES}, NO_FLOW),
+    "between": Variable("trace of the covariance between classes", "feature²", "gradient flow", {"time": TIMES},
+                        NO_FLOW),
 }  # fmt: skip
 
 STUDY = Study(

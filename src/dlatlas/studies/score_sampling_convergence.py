@@ -117,6 +117,8 @@ LATE = {**CENTRED, "step": FINE, "error": (0.1, None)}
 SCORED = {**CENTRED, "horizon": LONG, "error": (1e-9, None)}
 MIXED = {"target": "mixture", "error": 0.0, "horizon": (4.0, None), "step": (None, 1 / 16)}
 
+MIXTURE = "a mixture"
+
 STUDY = Study(
     title="Reversed diffusion samples whatever its score is good for",
     rows=("score-sampling-convergence",),
@@ -147,9 +149,9 @@ STUDY = Study(
     shape=("target", "sampler", "dim", "horizon", "step", "particles"),
     solve=solve,
     variables={
-        "kl": Variable("KL divergence of samples from data", "nat", f"{CHEN}, theorem 2; closed form"),
-        "start_kl": Variable("KL divergence of the start from the end of the forward process", "nat", CHEN),
-        "weight": Variable("fraction of samples in the right mode", "1", "this study"),
+        "kl": Variable("KL divergence of samples from data", "nat", f"{CHEN}, theorem 2; closed form", {}, MIXTURE),
+        "start_kl": Variable("KL divergence of the start from the end of the forward run", "nat", CHEN, {}, MIXTURE),
+        "weight": Variable("fraction of samples in the right mode", "1", "this study", {}, "a Gaussian"),
     },
     cost=lambda run: run["horizon"] / run["step"] * (1.0 if run["target"] == "mixture" else 0.01),
     theory=theory,

@@ -271,7 +271,7 @@ STUDY = Study(
     cost=lambda run: 20.0 + float(run["workers"]),
     variables={
         "snr": Variable("signal-to-noise ratio S of a coordinate", "1", "h|w|/sigma", {"coordinate": None}),
-        "vote_error": Variable("votes that are wrong", "1", f"{DRAWS} votes of the rule", {"coordinate": None}),
+        "vote_error": Variable("votes that are wrong", "1", f"{DRAWS} votes", {"coordinate": None}, "other rules"),
     },
     theory=theory,
     claims=(

@@ -220,10 +220,10 @@ STUDY = Study(
     measure=measure,
     variables={
         "ratio": Variable("margin in a norm over the largest there is", "1", "Gunasekar et al. 2018, theorem 5",
-                          {"geometry": list(ORDERS)}),
+                          {"geometry": list(ORDERS)}, undefined="w = 0"),
         "growth": Variable("own norm times the largest margin in it", "1", "Soudry et al. 2018, theorem 3"),
         "spread": Variable("|w|_1² / (d |w|_2²): share of the coordinates that are used", "1",
-                           "Sun et al. 2023, section 5"),
+                           "Sun et al. 2023, section 5", undefined="w = 0"),
     },
     theory=theory,
     claims=(
