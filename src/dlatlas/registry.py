@@ -10,6 +10,7 @@ MODELS = {
     "noisy_quadratic": "dlatlas.models.noisy_quadratic:NoisyQuadratic",
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
     "tangent_mlp": "dlatlas.models.tangent_mlp:TangentMLP",
+    "taylor_mlp": "dlatlas.models.taylor_mlp:TaylorMLP",
     "two_layer_tangent": "dlatlas.models.two_layer_tangent:TwoLayerTangent",
     "scaled_two_layer": "dlatlas.models.scaled_two_layer:ScaledTwoLayer",
     "conv_net": "dlatlas.models.conv_net:ConvNet",

@@ -149,3 +149,22 @@ def test_buffers_belong_to_their_run():
         loss, {"w": torch.ones(3, 4)}, {"scale": scale}, scale, scale, keys=KEYS
     )
     assert torch.allclose(value, scale, rtol=1e-14)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_gauss_newton_product_is_the_jacobian_twice(shared):
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    generator = torch.Generator().manual_seed(0)
+    p = {name: torch.stack([w.detach(), -0.5 * w.detach()]) for name, w in net.named_parameters()}
+    x = torch.randn(2, 6, 3, generator=generator, dtype=D)
+    y = torch.randn(2, 6, 2, generator=generator, dtype=D)
+    x, y = (x[0], y[0]) if shared else (x, y)
+    matvec = curvature.gauss_newton_matvec(net, half_mse, p, {}, x, y, shared_data=shared)
+    size = sum(w[0].numel() for w in p.values())
+    columns = torch.stack([matvec(e.expand(2, size)) for e in torch.eye(size, dtype=D)], dim=-1)
+    for run in range(2):
+        one = {name: w[run] for name, w in p.items()}
+        inputs = x if shared else x[run]
+        rows = torch.func.jacrev(lambda q, inputs=inputs: functional_call(net, q, (inputs,)))(one)
+        J = torch.cat([rows[name].reshape(12, -1) for name in one], dim=1)
+        assert torch.allclose(columns[run], J.T @ J / 6, atol=1e-14)

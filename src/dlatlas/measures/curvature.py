@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
-from torch.func import grad, jvp
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp, vjp
 
 from dlatlas.measures.lanczos import Eigenvalues, Matvec, extreme_eigenvalues, start_vectors
+from dlatlas.measures.losses import Loss
 
 Parameters = Mapping[str, Tensor]
 LossOfParameters = Callable[[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor], Tensor]
@@ -43,6 +44,41 @@ def hessian_matvec(
     def product(point: Tensor, v: Tensor, held: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         slope = grad(lambda vector: loss(_unflatten(vector, shapes), held, x, y))
         return jvp(slope, (point,), (v,))[1]
+
+    axis = None if shared_data else 0
+    stacked = torch.vmap(product, in_dims=(0, 0, 0, axis, axis))
+    return lambda v: stacked(flat, v, held, x, y)
+
+
+def gauss_newton_matvec(
+    model: nn.Module,
+    loss: Loss,
+    parameters: Parameters,
+    buffers: Parameters,
+    x: Tensor,
+    y: Tensor,
+    *,
+    shared_data: bool = True,
+) -> Matvec:
+    """The map v -> J^T L J v of every run, J the Jacobian of the outputs and L the loss's Hessian in the outputs.
+
+    For ``half_mse`` its non-zero eigenvalues are those of the tangent kernel J J^T over n: it is the Hessian of the
+    network linearised where it is. Arguments as in ``hessian_matvec``, with one network and the loss of its outputs.
+
+    Source: Schraudolph 2002, Fast curvature matrix-vector products, equation 10.
+    """
+    shapes = {name: tensor.shape[1:] for name, tensor in parameters.items()}
+    flat = torch.cat([tensor.double().reshape(len(tensor), -1) for tensor in parameters.values()], dim=1)
+    held = {name: _double(tensor) for name, tensor in buffers.items()}
+    x, y = _double(x), _double(y)
+
+    def product(point: Tensor, v: Tensor, held: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        def outputs(vector: Tensor) -> Tensor:
+            return functional_call(model, (_unflatten(vector, shapes), held), (x,))
+
+        output, moved = jvp(outputs, (point,), (v,))
+        pulled = jvp(grad(lambda values: loss(values, y)), (output,), (moved,))[1]
+        return vjp(outputs, point)[1](pulled)[0]
 
     axis = None if shared_data else 0
     stacked = torch.vmap(product, in_dims=(0, 0, 0, axis, axis))

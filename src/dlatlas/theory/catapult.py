@@ -5,6 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 EDGE, MAXIMUM = 2.0, 4.0
 """Step sizes in units of 1 / lambda_0 at which the catapult phase begins, and beyond which training diverges."""
+RELU_MAXIMUM = 12.0
+"""The same for networks of ReLUs: no theorem, an observation of Lewkowycz et al. 2020 (arXiv 2003.02218)."""
 
 
 def catapult_map(

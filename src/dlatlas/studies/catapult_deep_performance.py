@@ -1,0 +1,297 @@
+"""ReLU networks past the edge of the lazy phase: flatter minima, the largest step, and what it does for the test error.
+
+Lewkowycz et al. (2020) carry the phases of their two-layer linear model over to deep networks: step sizes in units of
+1/lambda_0, lambda_0 the top eigenvalue of the tangent kernel of all outputs over n, so of the Gauss-Newton matrix.
+
+Corrections of the catalogue, made before any sweep:
+- final curvature does not follow 2/eta: that is the bound of linear stability at any minimum that descent stays at.
+- "flat below 2" holds at equal eta t, where small steps follow one flow; at equal steps a larger one has gone further.
+- a network whose ReLUs have all died has a loss of 1/2, below that at the start: a run has trained only if its last
+  loss is below 1/4. One that diverged knows no more than a guess, error 0.9; left out, it would flatter large steps.
+- the argmin of a noisy error lies beyond 2 for most shuffles, too; the claim is on the gap, positive when it does.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlatlas.statistics import average, exponent, narrowed, quantity
+from dlatlas.study import Claim, Control, Study, Variable, count, flag, number
+from dlatlas.theory.catapult import EDGE, RELU_MAXIMUM
+from dlatlas.verdict import AtLeast, Equals
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+LANCZOS = 8
+TRAINED = 0.25
+"""A run has trained if its last loss is below half the loss of no output at all."""
+GUESS = 0.9
+"""Error of a guess among ten classes."""
+SHORTEST = 0.5
+"""The smallest eta lambda_0: after ``steps`` SHORTEST / (eta lambda_0) steps, all runs have the same eta t."""
+
+
+def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The step size in units of the measured curvature: lr = eta_lambda0 / lambda_0, once a seed."""
+    import torch
+
+    from dlatlas.measures.curvature import gauss_newton_matvec
+    from dlatlas.measures.lanczos import extreme_eigenvalues, start_vectors
+
+    seeds = [run["seed"] for run in built.stack.runs]
+    first = [seeds.index(seed) for seed in dict.fromkeys(seeds)]
+    start, held = ({name: value[first] for name, value in part.items()} for part in (built.parameters, built.buffers))
+    x, y = (built.of_runs(name) for name in ("x", "y"))
+    shared = len(built.x) == 1
+    x, y = (x, y) if shared else (x[first], y[first])
+    matvec = gauss_newton_matvec(built.model, built.loss, start, held, x, y, shared_data=shared)
+    keys = [built.stack.key(run, ("seed",)) for run in first]
+    size = sum(value[0].numel() for value in start.values())
+    top = extreme_eigenvalues(matvec, start_vectors(keys, size), 4 * LANCZOS).values[:, 0]
+    place = torch.tensor([list(dict.fromkeys(seeds)).index(seed) for seed in seeds])
+    return {"lr": built.hyper["eta_lambda0"] / top[place]}
+
+
+def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Top eigenvalue of the Hessian of the training loss, and how well it is known."""
+    from dlatlas.measures.curvature import top_hessian_eigenvalue
+
+    value, residual = top_hessian_eigenvalue(
+        trained.loss_of_parameters, trained.parameters, trained.buffers, *trained.data(), keys=trained.keys,
+        steps=LANCZOS, shared_data=trained.shared_data,
+    )  # fmt: skip
+    return {"curvature": value.numpy(), "residual": residual.numpy()}
+
+
+def theory(cube: "xr.Dataset") -> "xr.Dataset":
+    """The largest curvature at which descent is stable at a minimum over that at the start, 2 / (eta lambda_0).
+
+    And the weights of the kept steps that read a variable off at equal eta t, linear in ln t.
+    """
+    rate, kept = cube["eta_lambda0"], cube["step"].values.clip(min=0.5)  # nothing is read off at step 0
+    due = int(json.loads(cube.attrs["fixed"])["steps"]) * SHORTEST / rate.values
+    each = np.eye(len(kept))
+    weights = np.array([[np.interp(np.log(t), np.log(kept), row) for row in each] for t in due])
+    bound = (EDGE / rate).to_dataset(name="bound")
+    return bound.assign(at_equal_time=((*rate.dims, "step"), weights))
+
+
+def ratio(cube: "xr.Dataset") -> "xr.DataArray":
+    """Curvature over lambda_0, at every kept step."""
+    return cube["curvature"] * cube["lr"] / cube["eta_lambda0"]
+
+
+def trained(cube: "xr.Dataset") -> "xr.DataArray":
+    """Which runs have trained."""
+    return cube["train_loss"].isel(step=-1) < TRAINED
+
+
+def at_equal_time(values: "xr.DataArray", theory: "xr.Dataset") -> "xr.DataArray":
+    """Values at the eta t that the smallest step reaches at the end."""
+    weight = theory["at_equal_time"]
+    return (values * weight).where(weight > 0, 0.0).sum("step", skipna=False)
+
+
+def final_ratio(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Curvature after training over lambda_0, of runs that have trained."""
+    return ratio(cube).isel(step=-1).where(trained(cube))
+
+
+def stable(cube: "xr.Dataset", theory: "xr.Dataset", step: int = -1) -> "xr.DataArray":
+    """Whether the curvature is within 2/eta, of runs that have trained."""
+    return (ratio(cube).isel(step=step) <= theory["bound"]).astype(float).where(trained(cube))
+
+
+def stable_at_start(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """The same of the curvature at the start, which that of a linearised network keeps."""
+    return stable(cube, theory, 0)
+
+
+def flow_ratio(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Curvature at equal eta t over lambda_0."""
+    return at_equal_time(ratio(cube), theory)
+
+
+def last_error(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Test error after equal steps."""
+    return cube["test_error"].isel(step=-1).fillna(GUESS)
+
+
+def timed_error(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Test error at equal eta t."""
+    return at_equal_time(cube["test_error"], theory).fillna(GUESS)
+
+
+def largest_step(cube: "xr.Dataset", theory: "xr.Dataset", *, where: Mapping[str, Any]) -> float:
+    """The largest eta lambda_0 at which at least half of the runs train."""
+    cube, _ = narrowed(cube, theory, where)
+    half = trained(cube).mean("seed") >= 0.5
+    return float(cube["eta_lambda0"].where(half).max())
+
+
+def gain(cube: "xr.Dataset", theory: "xr.Dataset", *, of: Any, where: Mapping[str, Any]) -> float:  # noqa: ANN401
+    """The best mean test error below 2 less the best between 2 and 12."""
+    cube, theory = narrowed(cube, theory, where)
+    error, rate = quantity(cube, theory, of).mean("seed"), cube["eta_lambda0"]
+    return float(error.where(rate < EDGE).min() - error.where((rate > EDGE) & (rate < RELU_MAXIMUM)).min())
+
+
+def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
+    """Final curvature, share of runs that train and test error against eta lambda_0."""
+    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, reference, versus
+
+    figure, (left, middle, right) = new_figure(3)
+    grid = np.geomspace(0.4, 18, 100)
+    left.plot(grid[grid > 1], EDGE / grid[grid > 1], color="black", linewidth=1.2, label="bound  2 / η")
+    looks = (left, cube, theory)
+    versus(*looks, final_ratio, "eta_lambda0", NETWORK, color=PALETTE[0], label="end")
+    versus(*looks, flow_ratio, "eta_lambda0", {**NETWORK, "eta_lambda0": (None, EDGE)}, color=PALETTE[1], marker="^",
+           label="equal ηt")  # fmt: skip
+    versus(*looks, final_ratio, "eta_lambda0", TWIN, color=CONTROL, marker="s", label="linearised")
+    left.set(yscale="log", ylabel="curvature / λ₀")
+    share = {"of": lambda cube, theory: trained(cube).astype(float), "along": "eta_lambda0"}
+    versus(middle, cube, theory, **share, where=TWIN, color=CONTROL, marker="s")
+    versus(middle, cube, theory, **share, where=NETWORK, color=PALETTE[0])
+    middle.set(ylabel="share of runs that train", ylim=(-0.05, 1.05))
+    for of, color, marker, name in ((last_error, PALETTE[0], "o", "equal steps"), (timed_error, PALETTE[1], "^", "equal ηt")):
+        versus(right, cube, theory, of, "eta_lambda0", NETWORK, color=color, marker=marker, label=name)
+    versus(right, cube, theory, last_error, "eta_lambda0", {**TWIN, "eta_lambda0": (None, EDGE)}, color=CONTROL,
+           marker="s", label="linearised")  # fmt: skip
+    right.set(yscale="log", ylabel="test error")
+    for panel in (left, middle, right):
+        reference(panel, x=EDGE)
+        reference(panel, x=RELU_MAXIMUM)
+        panel.set(xscale="log", xlabel="step size  ηλ₀", xlim=(0.4, 20))
+        panel.set_xticks([0.5, 1, 2, 4, 12], ["0.5", "1", "2", "4", "12"])
+        panel.minorticks_off()
+    legend(left, loc="lower left")
+    legend(right, loc="upper left")
+    letters((left, middle, right), ("flatness", "trainability", "performance"))
+    return figure
+
+
+LEWKOWYCZ = "Lewkowycz et al. 2020"
+NETWORK, TWIN = {"linearised": False}, {"linearised": True}
+BEYOND = {**NETWORK, "eta_lambda0": (2.01, 9.99)}
+
+STUDY = Study(
+    title="Large steps land flatter; whether they generalise better is another matter",
+    rows=("catapult-deep-performance",),
+    family="large-lr",
+    kind="train",
+    statement=(
+        "Lewkowycz et al. (2020): ReLU networks train with steps η up to about 12/λ₀, where λ₀ is the top eigenvalue "
+        "of the tangent kernel over n, though beyond 2/λ₀ their linearisation diverges. There the loss first rises and "
+        "training ends where curvature is at most 2/η; below it stays. The best test accuracy is often found beyond "
+        "2/λ₀, at equal steps and at equal physical time ηt."
+    ),
+    formula=(
+        r"\lambda_0 = \lambda_{\max}\Bigl(\tfrac1n J_0 J_0^\top\Bigr), \qquad \eta\lambda_0 < 2: \; \lambda(\eta t)"
+        r"\text{ of the flow}, \qquad 2 < \eta\lambda_0 \lesssim 12: \; \eta\,\lambda_\infty \le 2"
+    ),
+    papers=("lewkowycz2020", "cohen2021", "jacot2018"),
+    parameters={
+        "inputs": count(64, "input dimension"),
+        "width": count(64, "units of a hidden layer"),
+        "depth": count(2, "hidden layers"),
+        "outputs": count(10, "classes"),
+        "linearised": flag(False, "the network, or its first-order expansion at the start"),
+        "n_train": count(200, "training examples"),
+        "eta_lambda0": number(1.0, "step size times top eigenvalue of the Gauss-Newton matrix at the start", low=0.0),
+    },
+    shape=("inputs", "width", "depth", "outputs", "linearised", "n_train"),
+    setup=setup,
+    measure=measure,
+    variables={
+        "curvature": Variable("largest eigenvalue of the Hessian", "loss/parameter²", LEWKOWYCZ),
+        "residual": Variable("residual |Hv - λv| of it", "loss/parameter²", "Golub & Van Loan, section 8.1"),
+    },
+    cost=lambda run: run["width"] * (64.0 + run["width"]) * (2 if run["linearised"] else 1),
+    theory=theory,
+    claims=(
+        Claim(
+            name="flatter than 2/η",
+            statement="Beyond 2/λ₀, training ends where curvature is at most 2/η.",
+            source=f"{LEWKOWYCZ}; linear stability of descent at a minimum",
+            quantity="share of trained runs, 2 < ηλ₀ < 10, with final ηλ of at most 2 [1]",
+            statistic=average,
+            holds={"of": stable, "where": BEYOND},
+            expected=AtLeast(0.95),
+            control=Control("At the start, and for ever in the linearised network, ηλ > 2.", {"of": stable_at_start}),
+            permute="setting",
+            shuffled=("curvature",),
+        ),
+        Claim(
+            name="falls as 1/η",
+            statement="There the final curvature follows the bound 2/η.",
+            source=f"{LEWKOWYCZ}, as the catalogue has it",
+            quantity="exponent of the final curvature over λ₀ in ηλ₀, 2 < ηλ₀ < 10 [1]",
+            statistic=exponent,
+            holds={"of": final_ratio, "along": "eta_lambda0", "where": BEYOND, "by": "log mean"},
+            expected=Equals(-1.0, 0.25),
+            control=Control("Below 2/λ₀ it does not.", {"where": {**NETWORK, "eta_lambda0": (None, 1.99)}}),
+            permute="setting",
+            shuffled=("curvature",),
+        ),
+        Claim(
+            name="flat below 2",
+            statement="Below 2/λ₀ all step sizes have the same curvature at equal ηt.",
+            source=f"{LEWKOWYCZ}; descent follows the flow of the gradient up to O(η)",
+            quantity="exponent of curvature over λ₀ at equal ηt in ηλ₀, ηλ₀ < 1.5 [1]",
+            statistic=exponent,
+            holds={"of": flow_ratio, "along": "eta_lambda0", "where": {**NETWORK, "eta_lambda0": (None, 1.49)},
+                   "by": "log mean"},
+            expected=Equals(0.0, 0.1),
+            control=Control("Beyond it falls.", {"where": BEYOND}),
+            permute="setting",
+            shuffled=("curvature",),
+        ),
+        Claim(
+            name="trains up to 12/λ₀",
+            statement="ReLU networks train up to ηλ₀ of about 12.",
+            source=f"{LEWKOWYCZ}, an observation",
+            quantity="largest ηλ₀ at which half of the runs train [1]",
+            statistic=largest_step,
+            holds={"where": NETWORK},
+            expected=Equals(RELU_MAXIMUM, 3.0),
+            control=Control("The linearised network trains up to 2.", {"where": TWIN}),
+            permute="setting",
+            shuffled=("train_loss",),
+        ),
+        Claim(
+            name="best at equal steps",
+            statement="After equally many steps the best test error lies beyond 2/λ₀.",
+            source=f"{LEWKOWYCZ}",
+            quantity="best mean test error below 2 less that in 2 < ηλ₀ < 12 [1]",
+            statistic=gain,
+            holds={"of": last_error, "where": NETWORK},
+            expected=AtLeast(0.0),
+            control=Control("Beyond 2/λ₀ the linearised network only guesses.", {"where": TWIN}),
+            permute="setting",
+            shuffled=("test_error",),
+        ),
+        Claim(
+            name="best at equal time",
+            statement="At equal physical time ηt, too.",
+            source=f"{LEWKOWYCZ}",
+            quantity="best mean test error below 2 less that in 2 < ηλ₀ < 12 [1]",
+            statistic=gain,
+            holds={"of": timed_error, "where": NETWORK},
+            expected=AtLeast(0.0),
+            control=Control("Beyond 2/λ₀ the linearised network only guesses.", {"where": TWIN}),
+            permute="setting",
+            shuffled=("test_error",),
+        ),
+    ),
+    figure=figure,
+    caption=(
+        "Left: top Hessian eigenvalue over that of the start; line: the largest at which descent is stable. Middle: "
+        "runs with a last loss below 1/4. Right: test error on digits, after equal steps and at equal ηt. Grey: the "
+        "linearised network; dashed: ηλ₀ = 2 and 12."
+    ),
+    about="",
+)  # fmt: skip
