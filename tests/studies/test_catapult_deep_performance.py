@@ -14,7 +14,8 @@ def cube(smoke_cube):
     """Networks whose curvature falls to 1.9/eta and whose error is least at 7.6, linearised ones that diverge at 2."""
     small = smoke_cube(NAME)
     rng = np.random.default_rng(0)
-    rate, step = xr.DataArray(RATES, {"eta_lambda0": RATES}, "eta_lambda0"), xr.DataArray(STEPS, {"step": STEPS}, "step")
+    rate = xr.DataArray(RATES, {"eta_lambda0": RATES}, "eta_lambda0")
+    step = xr.DataArray(STEPS, {"step": STEPS}, "step")
     twin = xr.DataArray([False, True], {"linearised": [False, True]}, "linearised")
     noise = 0.01 * rng.standard_normal((len(RATES), 8))
     seed = xr.DataArray(noise, {"eta_lambda0": RATES, "seed": range(8)}, ("eta_lambda0", "seed"))
@@ -40,13 +41,13 @@ def worse_beyond(cube):
 
 
 PLANTED = {
-    "flatter than 2/η": lambda cube: {"curvature": cube["curvature"].where(cube["step"] < 300, 2.2 / cube["eta_lambda0"])},
+    "flatter than 2/η": lambda cube: {"curvature": cube["curvature"] * 1.2},
     "falls as 1/η": lambda cube: {"curvature": cube["curvature"] * cube["eta_lambda0"]},
     "flat below 2": lambda cube: {"curvature": cube["curvature"] / cube["eta_lambda0"]},
     "trains up to 12/λ₀": lambda cube: {"train_loss": cube["train_loss"].where(cube["eta_lambda0"] < 5)},
     "best at equal steps": worse_beyond,
     "best at equal time": worse_beyond,
-}  # fmt: skip
+}
 
 
 def test_a_cube_as_the_theory_has_it_supports_every_claim(cube, outcomes):

@@ -151,18 +151,18 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     left.plot(grid[grid > 1], EDGE / grid[grid > 1], color="black", linewidth=1.2, label="bound  2 / η")
     looks = (left, cube, theory)
     versus(*looks, final_curvature, "eta_lambda0", NETWORK, color=PALETTE[0], label="end")
-    versus(*looks, flow_curvature, "eta_lambda0", {**NETWORK, "eta_lambda0": (None, EDGE)}, color=PALETTE[1], marker="^",
-           label="equal ηt")  # fmt: skip
+    below = {"eta_lambda0": (None, EDGE)}
+    versus(*looks, flow_curvature, "eta_lambda0", {**NETWORK, **below}, color=PALETTE[1], marker="^", label="equal ηt")
     left.plot([grid[0], EDGE], [1.0, 1.0], color=CONTROL, linewidth=1.2, label="linearised")
     left.set(yscale="log", ylabel="curvature / λ₀")
     share = {"of": lambda cube, theory: trained(cube) * 1.0, "along": "eta_lambda0"}
     versus(middle, cube, theory, **share, where=TWIN, color=CONTROL, marker="s")
     versus(middle, cube, theory, **share, where=NETWORK, color=PALETTE[0])
     middle.set(ylabel="share of runs that train", ylim=(-0.05, 1.05))
-    for of, color, marker, name in ((last_error, PALETTE[0], "o", "equal steps"), (timed_error, PALETTE[1], "^", "equal ηt")):
-        versus(right, cube, theory, of, "eta_lambda0", NETWORK, color=color, marker=marker, label=name)
-    versus(right, cube, theory, last_error, "eta_lambda0", {**TWIN, "eta_lambda0": (None, EDGE)}, color=CONTROL,
-           marker="s", label="linearised")  # fmt: skip
+    for of, color, marker, name in ((last_error, 0, "o", "equal steps"), (timed_error, 1, "^", "equal ηt")):
+        versus(right, cube, theory, of, "eta_lambda0", NETWORK, color=PALETTE[color], marker=marker, label=name)
+    versus(right, cube, theory, last_error, "eta_lambda0", {**TWIN, **below}, color=CONTROL, marker="s",
+           label="linearised")  # fmt: skip
     right.set(yscale="log", ylabel="test error")
     for panel in (left, middle, right):
         reference(panel, x=EDGE)
