@@ -57,3 +57,11 @@ def test_below_two_the_loss_falls_at_every_width_and_below_four_it_stays_under_i
 
 def test_without_the_width_terms_the_output_is_a_geometric_series():
     assert catapult_map(0.5, 2.0, 1.5, np.inf, 10)["f"] == pytest.approx(0.5 * (-2.0) ** 10)
+
+
+@pytest.mark.parametrize("rate", [0.3, 1.0, 1.5, 1.9])
+def test_the_lazy_kernel_drops_the_more_the_larger_the_step(rate):
+    """To first order in 1/n by f0^2 / (n k0^2) (4 - x) / (2 - x), x = h k0: a geometric series of f^2."""
+    ended = catapult_map(1.3, 2.0, rate / 2.0, 1e7, 2000)
+    drop = (1 - ended["kernel"] / 2.0) * 1e7
+    assert float(drop) == pytest.approx(1.3**2 / 2.0**2 * (4 - rate) / (2 - rate), rel=1e-4)
