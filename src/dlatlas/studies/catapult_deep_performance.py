@@ -306,8 +306,8 @@ STUDY = Study(
         "error below 2/λ₀ is 0.206, beyond 0.218, and 0.39 at 9.5/λ₀, where a quarter of the training set is still "
         "wrong: the flight costs time, and 600/λ₀ is too little to make up for it. At equal steps, where a large one "
         "goes further, errors do fall, from 0.147 to 0.114 at 9.5/λ₀, but 8 of 100 shuffles do as well: undecided. So "
-        "is flatness below 2: curvature falls there by η to the power 0.12, since 64 units are not many; in the two- "
-        "layer linear model of width n it drops by f₀²/(nλ₀²) × (4 - ηλ₀)/(2 - ηλ₀) to first order, more for larger "
+        "is flatness below 2: curvature falls there by η to the power 0.12, since 64 units are not many; in the two"
+        "-layer linear model of width n it drops by f₀²/(nλ₀²) × (4 - ηλ₀)/(2 - ηλ₀) to first order, more for larger "
         "steps. The largest step is 13/λ₀, but one run of six trains at 16/λ₀, so the interval reaches there. Sizes "
         "and the grid of steps were settled on seeds 0 and 1; these are others."
     ),
