@@ -113,3 +113,11 @@ def test_an_unknown_activation_and_a_ridge_of_zero_are_named():
         masses("elu")
     with pytest.raises(InputError, match="ridge: expected a positive number, found 0"):
         excess_error(Masses(0, 1, 0, 0), 10, 10, 10, 0, 0)
+
+
+@pytest.mark.parametrize("n", [20, 30, 90])
+def test_features_of_degree_two_without_ridge_are_least_squares_on_all_pairs(n):
+    """A linear teacher is out of reach of x_i x_j and noise to it: (1 + noise) n / (n - d (d + 1) / 2) in all."""
+    d, noise = 5, 0.7
+    found = excess_error(Masses(0.0, 0.0, 1.0, 0.0), n, 10**9, d, 1e-10, noise)
+    assert found == pytest.approx((1 + noise) * n / (n - 15) - noise, rel=1e-4)
