@@ -128,9 +128,10 @@ def sign(trained):
     )  # fmt: skip
 
 
-def test_the_noise_a_sign_bears_is_that_of_its_tail(sign):
+@pytest.mark.parametrize("magnitude", [False, True])
+def test_the_noise_a_sign_bears_is_that_of_its_tail(sign, magnitude):
     draws = 400
-    sigma = jiang.bearable_noise(sign, draws=draws, halvings=9)
+    sigma = jiang.bearable_noise(sign, magnitude=magnitude, draws=draws, halvings=9)
     wrong = norm.cdf(-1 / sigma.numpy())
     assert abs(wrong.mean() - jiang.DROP) < 4 * math.sqrt(0.1 * 0.9 / (4 * draws))
     assert len(set(sigma.tolist())) == 4  # each run has its own noise
