@@ -165,8 +165,9 @@ def error_parts(of: Masses, n: int, p: int, d: int, ridge: float, noise: float) 
     The error is affine in the noise, and its slope is the noise's part. Without noise the mean over features has the
     error sampling + bias, so init is what one predictor has beyond it; and on eigenfunction i the mean over everything
     is l_i / (l_i + g) v_i, so bias is sum_i (g / (l_i + g))^2 v_i^2. At n = p and ridge -> 0 noise and init grow as
-    ridge^(-1/2), since there 1 / factor -> 2 (ridge / (p g))^(1/2); sampling and bias contain g alone, which for p > n
-    no longer depends on p as ridge -> 0.
+    ridge^(-1/2), since there 1 / factor -> 2 (ridge / (p g))^(1/2). Without ridge and for p > n, g no longer depends on
+    p, nor do sampling and bias, while init = x n / (p - n) and noise = noise (q / (n - q) + n / (p - n)) with
+    x = sum_i g / (l_i + g) v_i^2; for p < n, noise = noise p / (n - p).
 
     Raises:
         InputError: a ridge that is not positive.
@@ -194,7 +195,8 @@ def effective_ridge(eigenvalues: np.ndarray, p: int, ridge: float) -> float:
     Raises:
         InputError: a ridge that is not positive.
 
-    Source: Jacot, Simsek, Spadaro, Hongler & Gabriel 2020 (arXiv 2002.08404), theorem 4.1.
+    Source: Jacot, Simsek, Spadaro, Hongler & Gabriel 2020 (arXiv 2002.08404); the equation as their published code
+    (berfinsimsek/random-features-predictor) solves it, and checked here by simulation.
     """
     from scipy.optimize import brentq
 
