@@ -330,7 +330,7 @@ STUDY = Study(
     figure=figure,
     caption=(
         "Parts of the test error of random ReLU features with 95 % intervals over replicates, and the proportional "
-        "limit as lines; grey: the error with ridge 1 (control). Right: error of ensembles and the line to kernel regression "
-        "with the effective ridge (diamonds); grey crosses: with the ridge itself (control)."
+        "limit as lines; grey: the error with ridge 1 (control). Right: error of ensembles, and the lines to kernel "
+        "regression with the effective ridge (diamonds); grey crosses: with the ridge itself (control)."
     ),
 )
