@@ -28,6 +28,7 @@ The claims take the power of the divergence and of the decay along with what sta
 a permutation.
 """
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,14 +121,17 @@ def solve(stack: "Stack") -> dict[str, Floats]:
     return {**found, "error": found["ensemble"][:, 0]}
 
 
+def sizes(cube: "xr.Dataset") -> tuple[int, int, float]:
+    """N, D and the noise's variance."""
+    fixed = json.loads(cube.attrs["fixed"])
+    return tuple(fixed.get(name, STUDY.parameters[name].default) for name in ("n", "d", "variance"))
+
+
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """The four parts and their sum in the proportional limit, (size, ridge)."""
-    import json
-
     import xarray as xr
 
-    fixed, of = json.loads(cube.attrs["fixed"]), masses("relu")
-    n, d, variance = (fixed.get(name, STUDY.parameters[name].default) for name in ("n", "d", "variance"))
+    (n, d, variance), of = sizes(cube), masses("relu")
     parts = [[error_parts(of, n, features(n, ratio), d, ridge, variance) for ridge in cube["ridge"].values]
              for ratio in cube["ratio"].values]  # fmt: skip
     said = {name: [[getattr(part, name) for part in row] for row in parts] for name in PARTS}
@@ -181,37 +185,44 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, points, power, reference, versus
 
     figure, (left, middle, right) = new_figure(columns=3)
-    small, large = float(cube["ridge"].min()), float(cube["ridge"].max())
-    words = {"noise": "noise", "init": "initialisation", "sampling": "sampling", "bias": "bias"}
+    words = dict(zip(PARTS, ("noise", "initialisation", "sampling", "bias")))
     colors = dict(zip(PARTS, (PALETTE[1], PALETTE[0], PALETTE[2], PALETTE[3])))
-    versus(
-        left, cube, theory, "error", "ratio", {"ridge": large}, color=CONTROL, markersize=3, label=f"sum, λ = {large:g}"
-    )
-    for name in PARTS:
-        look = {"color": colors[name], "label": words[name], "markersize": 3}
-        versus(left, cube, theory, name, "ratio", {"ridge": small}, **look)
-        versus(middle, cube, theory, name, "ridge", {"ratio": 1.0, "ridge": RIDGELESS}, **look)
-    reference(left, x=1, text="P = N", side="left")
-    start = float(theory["noise"].sel(ridge=small).values[cube["ratio"].values == 1][0])
-    power(middle, [small, 1e-2], -0.5, (small, 1.6 * start), "$\\lambda^{-1/2}$")
+    n, d, variance = sizes(cube)
+    fine = np.union1d(np.geomspace(cube["ratio"].min(), cube["ratio"].max(), 120), 1.0)
+    for ridge, shown in ((1e-4, colors), (1.0, {"error": CONTROL})):
+        # P is not rounded here: the theory takes any positive number
+        parts = [error_parts(masses("relu"), n, n * ratio, d, ridge, variance) for ratio in fine]
+        for name, color in shown.items():
+            line = [sum(vars(part).values()) if name == "error" else getattr(part, name) for part in parts]
+            left.plot(fine, line, color=color, linewidth=1.0, zorder=2)
+            versus(left, cube, None, name, "ratio", {"ridge": ridge}, color=color, markersize=3)
+    for name, color in colors.items():
+        versus(middle, cube, theory, name, "ridge", AT_PEAK, color=color, label=words[name], markersize=3.5)
+    left.annotate(r"sum, $\lambda = 1$", (0.125, 1.3), fontsize=7.5, color=CONTROL)
+    reference(left, x=1, text="$P = N$")
+    top = float(theory["noise"].where(theory["ridge"] == 1e-4).max())
+    power(middle, [1e-4, 1e-2], -0.5, (1e-4, 1.8 * top))
+    middle.annotate(r"$\lambda^{-1/2}$", (1e-3, 0.72 * top), fontsize=8, color="#444444")
     for panel in (left, middle):
-        panel.set(xscale="log", yscale="log", ylim=(0.008, 60))
-    left.set(xlabel="P / N", ylabel="part of the test error")
-    middle.set(xlabel="ridge  λ")
-    legend(left, loc="upper right", fontsize=7)
+        panel.set(xscale="log", yscale="log", ylim=(0.007, 60))
+    left.set(xlabel="features over samples  $P/N$", ylabel="part of the test error")
+    left.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+    middle.set(xlabel=r"ridge  $\lambda$")
+    legend(middle, loc="lower left", fontsize=7.5, handlelength=1)
     k = cube["members"].values
-    for ratio, color in ((0.5, PALETTE[5]), (1.0, PALETTE[6]), (3.0, PALETTE[4])):
+    for ratio, color, name in ((0.125, PALETTE[5], "N / 8"), (1.0, PALETTE[6], "N"), (3.0, PALETTE[4], "3 N")):
         part, _ = narrowed(cube, theory, {"ratio": ratio, "ridge": 1e-2})
-        points(
-            right, 1 / k, part["ensemble"].transpose("members", "seed"), color=color, markersize=3.5, label=f"{ratio:g}"
+        start, end, bare = (
+            float(each.mean()) for each in (part["ensemble"].sel(members=1), part["kernel"], part["bare"])
         )
-        end, bare = float(part["kernel"].mean()), float(part["bare"].mean())
-        right.plot([0, 1], [end, float(part["ensemble"].sel(members=1).mean())], color=color, linewidth=1.0)
-        right.plot(0, end, marker="D", markersize=4.5, color=color, clip_on=False)
-        right.plot(0, bare, marker="x", markersize=5, color=CONTROL, clip_on=False, zorder=4)
-    right.set(xlabel="1 / K", ylabel="error of the mean of K", ylim=(0, None))
-    legend(right, loc="upper left", fontsize=7, title="P / N", title_fontsize=7)
-    letters((left, middle, right), (f"λ = {small:g}", "P = N", "ensembles, λ = 0.01"))
+        right.plot([0, 1], [end, start], color=color, linewidth=1.0)
+        points(right, 1 / k, part["ensemble"].transpose("members", "seed"), color=color, label=f"$P = {name}$")
+        right.plot(0, end, marker="D", markersize=5, color=color, clip_on=False, zorder=4)
+        if ratio < 1:  # from P = N on the two ends can hardly be told apart
+            right.plot([0, 1], [bare, start], color=CONTROL, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+    right.set(xlabel="$1/K$", ylabel="error of the mean of $K$ predictors", ylim=(0, None))
+    legend(right, loc="upper left", fontsize=7.5, handlelength=1)
+    letters((left, middle, right), (r"$\lambda = 10^{-4}$", "$P = N$", r"ensembles, $\lambda = 0.01$"))
     return figure
 
 
@@ -331,6 +342,6 @@ STUDY = Study(
     caption=(
         "Parts of the test error of random ReLU features with 95 % intervals over replicates, and the proportional "
         "limit as lines; grey: the error with ridge 1 (control). Right: error of ensembles, and the lines to kernel "
-        "regression with the effective ridge (diamonds); grey crosses: with the ridge itself (control)."
+        "regression with the effective ridge (diamonds); grey, dashed: with the ridge itself (control)."
     ),
 )

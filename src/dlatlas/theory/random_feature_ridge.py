@@ -77,7 +77,7 @@ class Limit:
     factor_of_many: float
 
 
-def limit(of: Masses, n: int, p: int, d: int, ridge: float) -> Limit:
+def limit(of: Masses, n: int, p: float, d: int, ridge: float) -> Limit:
     """What `excess_error` says of one predictor and of infinitely many, before the noise is chosen.
 
     Raises:
@@ -159,8 +159,8 @@ class Parts:
     bias: float
 
 
-def error_parts(of: Masses, n: int, p: int, d: int, ridge: float, noise: float) -> Parts:
-    """The four parts of `excess_error` of one predictor, which it equals in sum; arguments as there.
+def error_parts(of: Masses, n: int, p: float, d: int, ridge: float, noise: float) -> Parts:
+    """The four parts of `excess_error` of one predictor, which it equals in sum; arguments as there, any positive p.
 
     The error is affine in the noise, and its slope is the noise's part. Without noise the mean over features has the
     error sampling + bias, so init is what one predictor has beyond it; and on eigenfunction i the mean over everything
