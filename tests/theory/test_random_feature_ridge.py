@@ -177,6 +177,13 @@ def test_noise_and_initialisation_diverge_at_n_equal_p_as_the_inverse_root_of_th
     assert (near.sampling / far.sampling, near.bias / far.bias) == pytest.approx((1, 1), rel=0.01)
 
 
+def test_linear_features_peak_in_p_at_n_only_if_inputs_outnumber_samples():
+    """Else their rank stays below n. The peak at n = d is one in n."""
+    few, many = ([excess_error(LINEAR, 40, p, d, 1e-7, 0.5) for p in (20, 40, 80)] for d in (20, 60))
+    assert max(few) == pytest.approx(min(few), rel=1e-3)
+    assert many[1] > 100 * max(many[0], many[2])
+
+
 def test_the_effective_ridge_of_equal_eigenvalues_solves_a_quadratic():
     n, p, a, ridge = 40, 60, 0.7, 0.2
     b = ridge - a + n * a / p  # r^2 - (ridge - a + n a / p) r - ridge a = 0

@@ -344,4 +344,14 @@ STUDY = Study(
         "limit as lines; grey: the error with ridge 1 (control). Right: error of ensembles, and the lines to kernel "
         "regression with the effective ridge (diamonds); grey, dashed: with the ridge itself (control)."
     ),
+    about=(
+        "All five hold. The exponents at P = N are -0.530, -0.511, -0.025 and 0.055 for noise, initialisation, sampling "
+        "and bias; the theory for these ridges has -0.524, -0.506, -0.030 and 0.046. Beside the peak, at P/N = 0.85 and "
+        "1.2, noise and initialisation exceed the proportional limit by 10 to 13 % at N = 80, a finite size: at 0.85 "
+        "noise by 29, 12, 6 and 1 % at N = 40, 80, 160 and 320. Of the gain from P = 2 N on, initialisation falls as "
+        "N / (P - N) to zero, noise only to q / (N - q) of its variance, which no number of features or of predictors "
+        "removes. That an ensemble's error is linear in 1/K is an identity; where it ends is Jacot et al.'s theorem, "
+        "and holds within 1 % at every P. Claims were fixed before any sweep and tried out on seeds 0 to 23; the "
+        "published ones are others."
+    ),
 )
