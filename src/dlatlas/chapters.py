@@ -60,7 +60,8 @@ CHAPTERS = (
         "What happens when parameters outnumber data?",
         "The risk of least squares peaks where parameters and examples are equal in number, whatever the "
         "features, and falls again beyond. Noise in the labels and noise of the features peak in two different "
-        "places.",
+        "places. Taken apart, the peak is variance by noise and by initialisation; bias and the sampling of data stay "
+        "finite, and average predictors have no peak.",
     ),
     Chapter(
         "generalization",

@@ -57,6 +57,7 @@ DOCUMENTS = (
             "mirror-descent-max-margin": "mirror descent and its margins",
             "neural-collapse-mse-ufm": "free features under the squared loss",
             "ntk-width-limit": "Jacot: the tangent kernel's limit",
+            "rf-noise-init-sampling-variance": "d'Ascoli: bias and several variances of double descent",
             "score-matching-bounds-wasserstein": "score-based models as Wasserstein distances",
             "score-sampling-convergence": "rigorous convergence of sampling",
             "spectral-bias-frequency-order": "Rahaman: spectral bias",
