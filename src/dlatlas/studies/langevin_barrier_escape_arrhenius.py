@@ -12,6 +12,7 @@ on the saddle's stable manifold, of which the saddle is one point. The catalogue
 noise in the wrong directions is one of barriers; at a saddle it is no ratio but a delay, log(w)/(2 lam).
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,19 +73,9 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
     return xr.Dataset({**variables, "limit": ((*b.dims, "time"), limit)}, coords)
 
 
-def growth(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """e^(lam T) of the time to |x_1| = R: a power of beta if T is logarithmic."""
-    return np.exp(cube["exit"])
-
-
-def growth_of_fall(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """e^(lam T) of the time to the fall of F."""
-    return np.exp(cube["fall"])
-
-
-def growth_in_well(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """e^(lam T) of the exact time out of a well."""
-    return np.exp(theory["well"])
+def growth(cube: "xr.Dataset", theory: "xr.Dataset", time: str = "exit") -> "xr.DataArray":
+    """e^(lam T) of one of the times: a power of beta if T is logarithmic."""
+    return np.exp(cube[time] if time in cube else theory[time])
 
 
 def by_dimension(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
@@ -109,41 +100,52 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, points
 
     figure, panels = new_figure(3)
-    beta = np.geomspace(cube["beta"].min(), cube["beta"].max(), 200)
-    for lam, color in zip(cube["lam"].values, PALETTE):
+    note = {"fontsize": 8, "color": "#444444"}
+    beta, lams = np.geomspace(cube["beta"].min(), cube["beta"].max(), 200), cube["lam"].values
+    for lam, color in zip(lams[::-1], PALETTE):
         at = cube.sel(lam=lam)
-        plane, twenty = at["exit"].sel(setting="plane"), at["fall"].sel(setting="twenty")
         panels[0].plot(beta, saddle_escape.mean_exit_time(beta * lam), color=color, zorder=2)
         panels[0].plot(beta, saddle_escape.mean_fall_time(beta * lam, 20), color=color, lw=1, ls=(0, (2, 2)), zorder=1)
-        points(panels[0], at["beta"], plane, color=color, label=f"λ = {lam:g}")
-        points(panels[0], at["beta"], twenty, color=color, marker="s", markersize=6.5, mfc="none", zorder=2.5)
-    well = saddle_escape.mean_well_time(beta * lam)
-    panels[0].plot(beta, well, color=CONTROL, zorder=1)
-    panels[0].set(xscale="log", ylim=(0, 9), xlabel="inverse temperature  β", ylabel="mean time  [1/λ]")
-    cold = cube.isel(beta=-1).sel(lam=lam)
+        points(panels[0], at["beta"], at["exit"].sel(setting="plane"), color=color, label=f"λ = {lam:g}")
+        falls = {"marker": "s", "markersize": 6.0, "mfc": "none", "zorder": 2.5}
+        points(panels[0], at["beta"], at["fall"].sel(setting="twenty"), color=color, **falls)
+    well = saddle_escape.mean_well_time(beta * lams[0])
+    panels[0].plot(beta[well < 8], well[well < 8], color=CONTROL, zorder=1)
+    panels[0].annotate("out of\na well", (beta[well < 7][-1], 7), xytext=(5, 0), textcoords="offset points",
+                       fontsize=8, color=CONTROL)  # fmt: skip
+    panels[0].set(xscale="log", ylim=(0, 8.4), xlabel="inverse temperature  β", ylabel="mean time  [1/λ]")
+    cold = cube.isel(beta=-1).sel(lam=lams[-1])
     rest = float(cold["fall"].sel(setting="twenty").mean())
+    share = np.geomspace(1, cube["withheld"].max(), 50)
+    panels[1].plot(share, np.log(share) / 2, color=PALETTE[0], zorder=2)
+    panels[1].axhline(0, color=CONTROL, lw=1.5, zorder=1)
     for names, along, color, label in (
-        (STABLE, "withheld_stable", CONTROL, "a stable direction"),
-        (UNSTABLE, "withheld", PALETTE[0], "the unstable one"),
+        (UNSTABLE, "withheld", PALETTE[0], "the unstable direction"),
+        (STABLE, "withheld_stable", CONTROL, "a stable one"),
     ):
         here = cold.isel(setting=np.isin(cold["setting"], names[1:]))
         points(panels[1], here[along], here["fall"] - rest, color=color, label=label)
-    share = np.geomspace(1, cube["withheld"].max(), 50)
-    panels[1].plot(share, np.log(share) / 2, color=PALETTE[0], zorder=2)
-    panels[1].axhline(0, color=CONTROL, lw=1, zorder=1)
-    panels[1].set(xscale="log", xlabel="noise divided by  w", ylabel="delay  [1/λ]")
-    for place, color in zip((1, 3, 5), PALETTE[3:]):
-        level = cube.isel(beta=min(place, cube.sizes["beta"] - 1)).sel(lam=lam)
-        left = 1 - level["left"].sel(setting=["plane", "twenty"]).mean(("setting", "seed"))
-        panels[2].plot(TIMES[::8], left[::8], ".", ms=4.5, color=color, label=f"β = {float(level['beta']):,.0f}")
-        panels[2].plot(TIMES, 1 - saddle_escape.limit_law(TIMES, lam * float(level["beta"])), color=color, lw=1)
-    mean = float(cold["exit"].sel(setting="plane").mean())
-    panels[2].plot(TIMES, np.exp(-TIMES / mean), color=CONTROL, zorder=1)
-    panels[2].set(xlim=(0, 16), xlabel="time  [1/λ]", ylabel="still there")
+    panels[1].annotate("log(w) / 2", (8, np.log(8) / 2), xytext=(6, -10), textcoords="offset points", **note)
+    panels[1].set(xscale="log", xlabel="its noise divided by  w", ylabel="delay  [1/λ]", ylim=(-0.2, 2.7))
+    panels[1].set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
+    panels[1].minorticks_off()
+    for level, color in zip((100, 1e4, 1e6), PALETTE[1:]):
+        at = cube["left"].sel(lam=lams[-1], setting=ISOTROPIC).sel(beta=level, method="nearest")
+        left, limit = at.mean(("setting", "seed")), saddle_escape.limit_law(TIMES, lams[-1] * float(at["beta"]))
+        panels[2].plot(TIMES[::6], 1 - left[::6], ".", ms=5, color=color, label=f"$10^{np.log10(level):.0f}$")
+        panels[2].plot(TIMES, 1 - limit, color=color, lw=1.2)
+    panels[2].plot(TIMES, np.exp(-TIMES / float(cold["exit"].sel(setting="plane").mean())), color=CONTROL, zorder=1)
     for name in ("noiseless", "nudged"):
-        panels[2].plot(TIMES, 1 - cold["left"].sel(setting=name).mean("seed"), color="#222222", lw=1, zorder=1)
-    for panel in panels:
-        legend(panel)
+        panels[2].plot(TIMES, 1 - cold["left"].sel(setting=name).mean("seed"), color="#222222", lw=1.2, zorder=1.5)
+    panels[2].annotate("no noise", (19.8, 1.02), ha="right", **note)
+    panels[2].annotate("no noise, $10^{-6}$ off", (14.2, 0.6), rotation=90, va="center", **note)
+    panels[2].annotate("Exp law", (14.3, 0.17), fontsize=8, color=CONTROL)
+    panels[2].set(xlim=(0, 20), ylim=(-0.03, 1.1), xlabel="time  [1/λ]", ylabel="walkers still there")
+    panels[0].plot([], [], "o", color=CONTROL, ms=4, label="d = 2, |x₁| = R")
+    panels[0].plot([], [], "s", color=CONTROL, ms=6, mfc="none", label="d = 20, F falls")
+    legend(panels[0], loc="lower right", bbox_to_anchor=(1.03, 0))
+    legend(panels[1], loc="upper left", title="noise taken from", alignment="left", title_fontsize=8)
+    legend(panels[2], loc="upper left", bbox_to_anchor=(0.42, 0.9), handletextpad=0, title="    β", title_fontsize=8)
     letters(panels, ("Logarithmic time", "Wasted noise", "Its law"))
     return figure
 
@@ -218,7 +220,7 @@ STUDY = Study(
             expected=Equals(0.5, 0.02),
             control=Control(
                 "Out of a well of the same curvature (by quadrature, λ = 0.1, β ≤ 100) it grows exponentially.",
-                {"of": growth_in_well, "where": {"setting": ISOTROPIC, "beta": (None, 101), "lam": 0.1}},
+                {"of": partial(growth, time="well"), "where": {"setting": ISOTROPIC, "beta": (None, 101), "lam": 0.1}},
             ),
             permute="beta",
             shuffled=("exit",),
@@ -246,7 +248,7 @@ STUDY = Study(
             quantity="slope of λ × mean time to the fall of F against log w, d = 20, β ≥ 10⁵ [1]",
             statistic=exponent,
             holds={
-                "of": growth_of_fall,
+                "of": partial(growth, time="fall"),
                 "along": "withheld",
                 "by": "log mean",
                 "where": {"setting": UNSTABLE, "beta": (99999, None)},
@@ -286,7 +288,15 @@ STUDY = Study(
     ),
     figure=figure,
     caption=(
-        "Points: simulated walkers with 95 % intervals over seeds; circles at |x₁| = R in 2, squares at the fall of F "
-        "in 20 dimensions. Lines: theory. Grey: where it must fail."
+        "Left, points: simulated walkers with 95 % intervals over seeds; solid: exact; dashed: with 20 dimensions' "
+        "stable part. Middle: what less noise in one direction costs, the trace kept. Right: walkers left at λ = 1, "
+        "with the limit law. Grey: controls."
+    ),
+    about=(
+        "All six hold. The leading order alone is half of the time at βλR² = 10 and still 8 % short at 10⁶, so the "
+        "constant belongs to the law. In 20 dimensions F falls 27 % later at βλR² = 10, as the equilibrium of the "
+        "stable coordinates says, and 0.2 % at 1000; |x₁| = R never sees the dimension. The runs keep to the "
+        "saddle's own axes, where x₁ = 0 is exact: in axes turned at random, rounding is noise, and gradient descent "
+        "at such a saddle leaves after about 38/λ in double and 18/λ in single precision."
     ),
 )
