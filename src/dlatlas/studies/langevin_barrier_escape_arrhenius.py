@@ -293,7 +293,7 @@ STUDY = Study(
         "with the limit law. Grey: controls."
     ),
     about=(
-        "All six hold. The leading order alone is half of the time at βλR² = 10 and still 8 % short at 10⁶, so the "
+        "All six hold. The leading order alone is two thirds of the time at βλR² = 10 and still 8 % short at 10⁶, so the "
         "constant belongs to the law. In 20 dimensions F falls 27 % later at βλR² = 10, as the equilibrium of the "
         "stable coordinates says, and 0.2 % at 1000; |x₁| = R never sees the dimension. The runs keep to the "
         "saddle's own axes, where x₁ = 0 is exact: in axes turned at random, rounding is noise, and gradient descent "
