@@ -138,14 +138,14 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     for name in ("noiseless", "nudged"):
         panels[2].plot(TIMES, 1 - cold["left"].sel(setting=name).mean("seed"), color="#222222", lw=1.2, zorder=1.5)
     panels[2].annotate("no noise", (19.8, 1.02), ha="right", **note)
-    panels[2].annotate("no noise, $10^{-6}$ off", (14.2, 0.6), rotation=90, va="center", **note)
+    panels[2].annotate("no noise, $10^{-6}$ off", (14.2, 0.5), rotation=90, va="center", **note)
     panels[2].annotate("Exp law", (14.3, 0.17), fontsize=8, color=CONTROL)
     panels[2].set(xlim=(0, 20), ylim=(-0.03, 1.1), xlabel="time  [1/λ]", ylabel="walkers still there")
     panels[0].plot([], [], "o", color=CONTROL, ms=4, label="d = 2, |x₁| = R")
     panels[0].plot([], [], "s", color=CONTROL, ms=6, mfc="none", label="d = 20, F falls")
     legend(panels[0], loc="lower right", bbox_to_anchor=(1.03, 0))
     legend(panels[1], loc="upper left", title="noise taken from", alignment="left", title_fontsize=8)
-    legend(panels[2], loc="upper left", bbox_to_anchor=(0.42, 0.9), handletextpad=0, title="    β", title_fontsize=8)
+    legend(panels[2], loc="upper left", bbox_to_anchor=(0.4, 0.9), handletextpad=0, title="    β", title_fontsize=8)
     letters(panels, ("Logarithmic time", "Wasted noise", "Its law"))
     return figure
 
@@ -293,9 +293,9 @@ STUDY = Study(
         "with the limit law. Grey: controls."
     ),
     about=(
-        "All six hold. The leading order alone is two thirds of the time at βλR² = 10 and still 8 % short at 10⁶, so the "
-        "constant belongs to the law. In 20 dimensions F falls 27 % later at βλR² = 10, as the equilibrium of the "
-        "stable coordinates says, and 0.2 % at 1000; |x₁| = R never sees the dimension. The runs keep to the "
+        "All six hold. The leading order alone is two thirds of the time at βλR² = 10 and still 8 % short at 10⁶, so "
+        "the constant belongs to the law. In 20 dimensions F falls 27 % later at βλR² = 10, as the equilibrium of the "
+        "stable coordinates says, and by theory 0.2 % at 1000; |x₁| = R never sees the dimension. The runs keep to the "
         "saddle's own axes, where x₁ = 0 is exact: in axes turned at random, rounding is noise, and gradient descent "
         "at such a saddle leaves after about 38/λ in double and 18/λ in single precision."
     ),
