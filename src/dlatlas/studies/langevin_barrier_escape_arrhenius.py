@@ -150,6 +150,8 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
     return figure
 
 
+NEVER = "a walker of the run never left"
+
 STUDY = Study(
     title="Noise leaves a saddle in logarithmic time",
     rows=("langevin-barrier-escape-arrhenius",),
@@ -182,8 +184,8 @@ STUDY = Study(
     shape=("setting", "d", "withheld", "withheld_stable", "noise", "nudge", "walkers", "step", "horizon"),
     solve=solve,
     variables={
-        "exit": Variable("mean time to |x₁| = R", "1/λ", "exact steps, bridges between; NaN: never"),
-        "fall": Variable("mean time until F has fallen by λR²/2", "1/λ", "the same walk; NaN: never"),
+        "exit": Variable("mean time to |x₁| = R", "1/λ", "exact steps, bridges between", {}, NEVER),
+        "fall": Variable("mean time until F has fallen by λR²/2", "1/λ", "the same walk", {}, NEVER),
         "left": Variable("share beyond |x₁| = R", "1", "the same walk", {"time": TIMES}),
         "still": Variable("share within |x₁| < R at the horizon", "1", "the same walk"),
     },
