@@ -112,10 +112,13 @@ def test_a_phone_needs_no_sideways_scroll(opened, plan, page):
     )
     from selenium.webdriver.support.wait import WebDriverWait
 
+    def fits(browser):
+        script = "return document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth == 360"
+        return browser.execute_script(script)
+
     for name in ["index"] if page == "index" else plan.names:
         opened.get((plan.page.parent / f"{name}.html").resolve().as_uri())
-        fits = "return document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth == 360"
-        WebDriverWait(opened, 10).until(lambda browser: browser.execute_script(fits), name)  # laid out, not only loaded
+        WebDriverWait(opened, 10).until(fits, name)  # laid out, not only loaded
 
 
 def contrast(browser, selector):
