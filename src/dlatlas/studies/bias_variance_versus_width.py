@@ -12,8 +12,8 @@ Corrections of the catalogue:
   count, not Neal et al.'s; Yang et al. say only that there is one.
 - below the threshold theory has total variance grow, not each of its parts: at two units starts already differ much.
 
-Step size and number of steps were set on other seeds by the training loss alone: from 32 units on it ends below 1.5 %
-of that of a constant.
+Step size and number of steps were set on other seeds by the training loss alone: from 32 units on it ends at 1 % of
+that of a constant or less, on average.
 """
 
 import json
@@ -115,7 +115,7 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
 
     figure, (left, right) = new_figure(2, sharey=True)
     looks = (
-        (left, risk, "black", "error = bias² + variance"),
+        (left, risk, "black", "error"),
         (left, bias, PALETTE[0], "bias²"),
         (left, variance, PALETTE[1], "variance"),
         (left, first_bias, CONTROL, "bias² before training"),
@@ -132,9 +132,10 @@ def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) ->
         widths = cube["width"].values
         panel.set_xticks(widths, [str(width) for width in widths])
         panel.minorticks_off()
-        legend(panel)
-    left.set(ylabel="squared error of an example")
-    letters((left, right), ("bias and variance", "what the variance is over"))
+    left.set(ylabel="squared error of an example", ylim=(None, 2.2))
+    legend(left, loc="lower left")
+    legend(right, loc="lower right")
+    letters((left, right), ("error = bias² + variance", "what the variance is over"))
     return figure
 
 
@@ -238,5 +239,14 @@ STUDY = Study(
         "its parts; grey: before training. Right: variance over training sets, and over initialisations on one of "
         "them. Dashed: as many parameters as numbers to fit."
     ),
-    about="",
+    about=(
+        "Two of five are supported: beyond as many parameters as numbers to fit, the error falls as h^-0.20 and "
+        "variance over initialisations as h^-0.52. That bias falls is refuted as stated: it falls fivefold up to 32 "
+        "units, then stays (exponent 0.02, interval -0.04 to 0.09). Wider networks, which all fit, are left with the "
+        "bias of 200 noisy examples; on a plateau, and in the control, ranks are noise of 8 %. Variance is largest at "
+        "8 to 16 units, before the count of parameters: its larger part, over initialisations, peaks at 8, where "
+        "networks do not fit yet, the part over training sets at 16. This part does not grow beyond (the whole "
+        "interval is allowed, the control fails), but a flat curve is what shuffled widths give, too: the test could "
+        "support it only if it fell."
+    ),
 )  # fmt: skip
