@@ -70,6 +70,7 @@ DOCUMENTS = (
     Document(
         "Yao: On Mathematical Theories of Deep Learning, slides, HKUST",
         {
+            "bias-variance-versus-width": "is there a tradeoff of bias and variance?",
             "langevin-barrier-escape-arrhenius": "injected noise helps to escape saddles and local minima",
             "random-label-memorization": "Zhang and others: rethinking generalization",
             "spectral-margin-bound-training": "Bartlett and others: margins and Lipschitz constants",
