@@ -116,3 +116,10 @@ def test_slopes_are_least_squares():
 def test_rank_correlation_is_spearman_s_without_the_nans():
     assert rank_correlation([1, 2, 3, np.nan], [1, 8, 27, 0]) == pytest.approx(1)
     assert math.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
+
+
+def test_the_geometric_mean_is_that_and_leaves_out_what_has_no_logarithm():
+    cube = xr.Dataset({"loss": ("seed", [1.0, 100.0, 0.0])})
+    assert average(cube, cube, of="loss", by="log mean") == pytest.approx(10)
+    assert average(cube, cube, of="loss") == pytest.approx(101 / 3)
+    assert average(cube, cube, of="loss", by="median") == 1

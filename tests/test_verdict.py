@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from dlatlas import verdict
@@ -220,3 +222,10 @@ def test_a_control_is_the_claim_s_statistic_with_one_setting_changed():
     assert short == judge(cube())
     assert short["verdict"] == "supported"
     assert short["control"]["fails"]
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5))
+def test_a_miss_grows_away_from_what_is_allowed(bound, estimate):
+    assert AtLeast(bound).miss(estimate) == bound - estimate
+    assert AtMost(bound).miss(estimate) == estimate - bound
+    assert Equals(bound, 0.5).miss(estimate) == 2 * abs(estimate - bound)

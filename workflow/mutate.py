@@ -23,6 +23,14 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("g @ g.T / len(g)", "g @ g.T"),
         (".flip(-1)[:top]", "[:top]"),
     ),
+    "measures/jiang": (
+        ("(value - math.log(m)) / 2", "value - math.log(m)"),
+        (".kthvalue(max(1, margin.shape[1] // 10)", ".kthvalue(1"),
+        ("(variance + 1) * size", "variance * size"),
+        ("sigma**2 * w**2 + EPSILON**2", "sigma**4 * w**2 + EPSILON**2"),
+        ("torch.where(borne >= least, sigma, low)", "torch.where(borne < least, sigma, low)"),
+        ("_product(of, over_margin, facts) / facts.layers", "_product(of, over_margin, facts)"),
+    ),
     "measures/kernels": (
         ("(kernel - initial)", "(kernel + initial)"),
         ("/ torch.linalg.vector_norm(initial", "/ torch.linalg.vector_norm(kernel"),

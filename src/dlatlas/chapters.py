@@ -60,7 +60,9 @@ CHAPTERS = (
         "What happens when parameters outnumber data?",
         "The risk of least squares peaks where parameters and examples are equal in number, whatever the "
         "features, and falls again beyond. Noise in the labels and noise of the features peak in two different "
-        "places.",
+        "places. Taken apart, the peak is variance by noise and by initialisation; bias and the sampling of data stay "
+        "finite, and averaged predictors have no peak. In trained networks variance peaks as well, earlier than the "
+        "count has it; beyond, it is the part over initialisations that falls.",
     ),
     Chapter(
         "generalization",
@@ -88,8 +90,9 @@ CHAPTERS = (
     Chapter(
         "sampling",
         "How do random walks find their way?",
-        "Noise lets a process leave a valley in a time that is exponential in its depth; run backwards, noise "
-        "turns into a sampler whose error is that of its score, its steps and its start.",
+        "Noise lets a process leave a valley in a time that is exponential in its depth, and a saddle in one that "
+        "is logarithmic in its temperature; run backwards, noise turns into a sampler whose error is that of its "
+        "score, its steps and its start.",
     ),
     Chapter(
         "algorithms",

@@ -152,7 +152,7 @@ class Plan:
         sweep = self.sweep(name)
         values = {sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))}
         used = sorted(value for value in values if value in registry.FILE_DATASETS)
-        return {value: data_digest(self.settings.pointer, value) for value in used}
+        return {value: data_digest(self.settings.pointer, registry.FILE_DATASETS[value]) for value in used}
 
     def shard(self, name: str, wanted: str) -> Shard:
         """The shard of that digest.

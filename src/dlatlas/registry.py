@@ -7,6 +7,7 @@ from dlatlas.errors import unknown
 
 MODELS = {
     "mlp": "dlatlas.models.mlp:MLP",
+    "redrawn_mlp": "dlatlas.models.redrawn_mlp:RedrawnMLP",
     "noisy_quadratic": "dlatlas.models.noisy_quadratic:NoisyQuadratic",
     "two_layer_linear": "dlatlas.models.two_layer_linear:TwoLayerLinear",
     "tangent_mlp": "dlatlas.models.tangent_mlp:TangentMLP",
@@ -20,6 +21,7 @@ MODELS = {
 
 DATASETS = {
     "digits": "dlatlas.data.digits:digits",
+    "redrawn_digits": "dlatlas.data.redrawn_digits:redrawn_digits",
     "photo_patches": "dlatlas.data.photo_patches:photo_patches",
     "mnist1d": "dlatlas.data.mnist1d:mnist1d",
     "mnist": "dlatlas.data.mnist:mnist",
@@ -35,8 +37,16 @@ DATASETS = {
     "two_layer_teacher": "dlatlas.data.teacher:two_layer_teacher",
 }
 
-FILE_DATASETS = frozenset({"digits", "photo_patches", "mnist1d", "mnist", "cifar10"})
-"""The data sets that lie in files under ``data/``; the others are drawn from the run's own stream."""
+FILE_DATASETS = {
+    "digits": "digits",
+    "redrawn_digits": "digits",
+    "photo_patches": "photo_patches",
+    "mnist1d": "mnist1d",
+    "mnist": "mnist",
+    "cifar10": "cifar10",
+}
+"""The data sets that lie in files under ``data/``, and the name of their files; the others are drawn from the run's own
+stream."""
 
 LOSSES = {
     "half_mse": "dlatlas.measures.losses:half_mse",

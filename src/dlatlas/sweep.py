@@ -184,4 +184,4 @@ def load_sweep(name: str, params: Path, scale: str, pointer: Path) -> Sweep:
 
 
 def _data_digests(pointer: Path) -> dict[str, str]:
-    return {name: prepare.digest(pointer, name) for name in registry.FILE_DATASETS}
+    return {name: prepare.digest(pointer, file) for name, file in registry.FILE_DATASETS.items()}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,14 @@ def claim_record(claim, verdict):
     }  # fmt: skip
 
 
-@pytest.fixture
-def plan(tmp_path) -> Plan:
-    """A plan whose results exist: verdicts alternate, cubes and figures are stubs."""
-    plan = Plan(Settings.read({"scale": "smoke", "results": tmp_path / "results"}, ROOT))
+def planned(results: Path) -> Plan:
+    return Plan(Settings.read({"scale": "smoke", "results": results}, ROOT))
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory) -> Path:
+    """Results of all studies: verdicts alternate, cubes and figures are stubs."""
+    plan = planned(tmp_path_factory.mktemp("atlas") / "results")
     for place, name in enumerate(plan.names):
         study, home = plan.sweep(name).study, plan.home(name)
         verdict = VERDICTS[place % 3]
@@ -48,7 +53,13 @@ def plan(tmp_path) -> Plan:
         panel.plot([0, 1], [place, 1])
         signature = {"commit": "c0ffee", "dirty": True, "cube": record["cube"], "params": "feed", "again": "snakemake"}
         save(figure, home, study.title, json.dumps(signature))
-    return plan
+    return plan.settings.results
+
+
+@pytest.fixture
+def plan(tmp_path, made_up) -> Plan:
+    """A plan whose results exist; a copy, which the test may spoil."""
+    return planned(Path(shutil.copytree(made_up, tmp_path / "results")))
 
 
 @pytest.fixture

@@ -110,10 +110,15 @@ def test_a_phone_needs_no_sideways_scroll(opened, plan, page):
     opened.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     )
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    def fits(browser):
+        script = "return document.documentElement.scrollWidth <= window.innerWidth && window.innerWidth == 360"
+        return browser.execute_script(script)
+
     for name in ["index"] if page == "index" else plan.names:
         opened.get((plan.page.parent / f"{name}.html").resolve().as_uri())
-        wide = opened.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide[0] <= wide[1] == 360, f"{name}: {wide}"
+        WebDriverWait(opened, 10).until(fits, name)  # laid out, not only loaded
 
 
 def contrast(browser, selector):

@@ -14,6 +14,7 @@ from dlatlas.atlas.page import build_page
 from dlatlas.chapters import CHAPTERS, FAMILIES
 from dlatlas.errors import InputError
 from dlatlas.provenance import read_signature
+from dlatlas.seeds import DOCUMENTS
 from dlatlas.study import load_study, study_names
 
 
@@ -87,13 +88,23 @@ def test_every_page_and_picture_is_signed(plan):
 def test_the_contents_have_every_study_under_its_chapter_and_its_papers_and_every_claim(plan):
     build_page(plan)
     page = (plan.page.parent / "contents.html").read_text()
-    chapters, papers = page.split('id="papers"')
+    chapters, others = page.split('id="papers"')
+    papers, documents = others.split('id="seeds"')
+    documents, claims = documents.split('id="claims"')
     for name in plan.names:
         study = plan.sweep(name).study
         (chapter,) = (chapter for chapter in CHAPTERS if chapter.family == study.family)
         part = chapters.split(str(escape(chapter.title)))[1].split("<h2>")[0]
         assert f'href="{name}.html"' in part
-        assert papers.count(f'href="{name}.html"') == len(study.papers) + len(study.claims)
+        assert papers.count(f'href="{name}.html"') == len(study.papers)
+        assert documents.count(f'href="{name}.html"') == len(study.rows)
+        assert claims.count(f'href="{name}.html"') == len(study.claims)
+
+
+def test_every_row_of_every_study_is_named_by_one_document():
+    rows = [row for name in study_names() for row in load_study(name).rows]
+    named = [row for document in DOCUMENTS for row in document.passages]
+    assert sorted(rows) == sorted(named)
 
 
 def test_every_study_belongs_to_a_chapter():

@@ -65,3 +65,10 @@ def test_relabelling_the_classes_changes_no_margin(order, seed):
     y = torch.tensor([0, 1, 2, 1, 0])
     inverse = torch.argsort(torch.tensor(order))
     assert torch.equal(margins.margins(outputs[..., order], inverse[y]), margins.margins(outputs, y))
+
+
+def test_normalised_margins_are_margins_over_complexity_and_mean_size_by_hand():
+    found = margins.normalised_margins(
+        torch.tensor([[2.0, -1.0], [2.0, 1.0]]), torch.tensor([2.0, 1.0]), torch.tensor(4.0)
+    )
+    assert found.tolist() == [[0.5, -0.25], [1.0, 0.5]]

@@ -3,12 +3,13 @@
 import numpy as np
 from scipy import stats
 
-from dlatlas.theory.exponential_law import ks_distance, lilliefors_p
+from dlatlas.theory.exponential_law import NULL_DRAWS, ks_distance, lilliefors_p
 
 
 def test_the_distance_is_scipys_with_the_mean_estimated():
-    sample = np.random.default_rng(0).exponential(3.0, 200)
-    assert np.isclose(ks_distance(sample), stats.kstest(sample, "expon", args=(0, sample.mean())).statistic)
+    for seed, n in enumerate((2, 3, 5, 8, 13, 200)):
+        sample = np.random.default_rng(seed).exponential(3.0, n)
+        assert np.isclose(ks_distance(sample), stats.kstest(sample, "expon", args=(0, sample.mean())).statistic)
 
 
 def test_p_values_of_exponential_samples_are_uniform_whatever_the_mean():
@@ -28,3 +29,7 @@ def test_the_critical_value_at_five_percent_is_that_of_stephens():
 
 def test_a_gamma_sample_is_rejected():
     assert lilliefors_p(np.random.default_rng(3).gamma(2.0, size=256)) < 0.01
+
+
+def test_the_p_value_of_a_sample_further_than_all_draws_counts_the_sample_itself():
+    assert lilliefors_p(np.ones(64)) == 1 / (1 + NULL_DRAWS)

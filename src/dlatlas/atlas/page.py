@@ -20,6 +20,7 @@ from dlatlas.errors import InputError
 from dlatlas.git import head
 from dlatlas.plan import Plan
 from dlatlas.provenance import provenance, read_signature, signed
+from dlatlas.seeds import DOCUMENTS, Document
 from dlatlas.store import read_json, write_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -61,7 +62,8 @@ def build_page(plan: Plan) -> list[Path]:
         signature=everything,
     ))  # fmt: skip
     write("contents.html", environment.get_template("contents.html").render(
-        chapters=chapters, papers=_papers(studies), claims=_claims(studies), signature=everything,
+        chapters=chapters, papers=_papers(studies), documents=_documents(studies), claims=_claims(studies),
+        signature=everything,
     ))  # fmt: skip
     open_claims = [
         {**study, "claims": [claim for claim in study["claims"] if claim["verdict"] != "supported"]}
@@ -104,6 +106,15 @@ def _papers(studies: list[dict[str, Any]]) -> list[tuple[Paper, list[dict[str, A
         for paper in study["papers"]:
             found.setdefault(paper, []).append(study)
     return sorted(found.items(), key=lambda item: (item[0].authors.lower(), item[0].year))
+
+
+def _documents(studies: list[dict[str, Any]]) -> list[tuple[Document, list[tuple[str, dict[str, Any]]]]]:
+    """Every document that the catalogue was made from, with its passages and the studies of their subjects."""
+    of_row = {row: study for study in studies for row in study["rows"]}
+    found = [
+        (each, [(text, of_row[row]) for row, text in each.passages.items() if row in of_row]) for each in DOCUMENTS
+    ]
+    return [(document, passages) for document, passages in found if passages]
 
 
 def _claims(studies: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -128,7 +128,7 @@ def _variables(sweep: Sweep) -> dict[str, Any]:
     for name, measure in measures_named(sweep.measures).items():
         dims: dict[str, Any] = {"step": None} if measure.at == "checkpoints" else {}
         dims |= {dim: list(measure.coords[dim]) if dim in measure.coords else None for dim in measure.dims}
-        described[name] = asdict(Variable(measure.long_name, measure.units, measure.source, dims))
+        described[name] = asdict(Variable(measure.long_name, measure.units, measure.source, dims, measure.undefined))
     for name, variable in sweep.study.variables.items():
         dims = {"step": None, **{dim: None if at is None else list(at) for dim, at in variable.dims.items()}}
         described[name] = asdict(replace(variable, dims=dims))

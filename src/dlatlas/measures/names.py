@@ -20,4 +20,14 @@ NAMES: tuple[str, ...] = (
     "ntk_change",
     "top_hessian_eigenvalue",
     "top_hessian_residual",
+    *(
+        f"jiang_{equation}"
+        for equations in (
+            (20, 22, *range(29, 45), 100, 101),
+            (129, 130, 131, 132, 133, 134, 135, 141),
+            (48, 49, 53),
+            (56, 57, 61),
+        )
+        for equation in equations
+    ),
 )

@@ -1,14 +1,14 @@
 """Every measure a study can ask for by name. ``names.NAMES`` lists them without importing torch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from dlatlas.errors import unknown
-from dlatlas.measures import curvature, kernels, losses, norms
+from dlatlas.measures import curvature, jiang, kernels, losses, norms
 from dlatlas.measures import margins as margin
-from dlatlas.measures.trained import Measure, Trained
+from dlatlas.measures.trained import At, Measure, Trained
 
 LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NTK_EXAMPLES = 32
@@ -108,6 +108,14 @@ def top_hessian(trained: Trained) -> dict[str, Tensor]:
 
 QUANTILE = {"quantile": LEVELS}
 
+JIANG: tuple[tuple[Callable[[Trained], dict[str, Tensor]], Mapping[int, jiang.Complexity], str, At], ...] = (
+    (jiang.of_norms, jiang.NORMS, "", "checkpoints"),
+    (jiang.of_operators, jiang.OPERATORS, ", norms of operators", "checkpoints"),
+    (jiang.of_flatness, jiang.FLATNESS, "", "final"),
+    (jiang.of_magnitude, jiang.MAGNITUDE, "", "final"),
+)
+"""By what computes them; noise takes hundreds of passes, so it is tried on the last parameters only."""
+
 MEASURES: dict[str, Measure] = {
     "train_loss": Measure(train_loss, (), "loss", "training loss", "the study's own loss"),
     "test_loss": Measure(test_loss, (), "loss", "test loss", "the study's own loss"),
@@ -203,4 +211,17 @@ MEASURES: dict[str, Measure] = {
         "residual |Hv - λv| of the top Hessian eigenvalue",
         "Golub & Van Loan, 4th edition, section 8.1: an eigenvalue lies within it",
     ),
+    **{
+        f"jiang_{number}": Measure(
+            function,
+            (),
+            "1",
+            f"complexity of equation {number}: {'log of ' if each.log else ''}√({each.meaning}{extra} / m)",
+            jiang.SOURCE.format(number),
+            at,
+            undefined="a tenth of the training examples wrong" if each.margin else "",
+        )
+        for function, equations, extra, at in JIANG
+        for number, each in equations.items()
+    },
 }

@@ -14,6 +14,10 @@ from dlatlas.measures.losses import Loss
 ACTIVATION_NUMBERS = 2**25  # numbers of a layer's activations held at once (256 MiB): runs beyond go in turns
 
 
+At = Literal["checkpoints", "final"]
+"""When a measure is taken."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """A stack of trained networks at one checkpoint, with the data they saw.
@@ -118,6 +122,7 @@ class Measure:
         source: paper and equation.
         at: whether it is taken at every checkpoint or at the last only.
         coords: the coordinate values of a dimension, where they are fixed.
+        undefined: where it has no value, see `dlatlas.study.Variable`.
     """
 
     function: Callable[[Trained], Tensor | dict[str, Tensor]]
@@ -125,8 +130,9 @@ class Measure:
     units: str
     long_name: str
     source: str
-    at: Literal["checkpoints", "final"] = "checkpoints"
+    at: At = "checkpoints"
     coords: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    undefined: str = ""
 
 
 def evaluate(measures: Mapping[str, Measure], trained: Trained) -> dict[str, Tensor]:

@@ -96,7 +96,8 @@ def _words(name: str, root: Path) -> set[str]:
 
 def changed_data(name: str, was: Path, now: Path) -> list[Drift]:
     """Data sets that the study's params name and whose files differ by ``data.dvc``."""
-    used = (_words(name, was) | _words(name, now)) & registry.FILE_DATASETS
+    words = _words(name, was) | _words(name, now)
+    used = {file for data, file in registry.FILE_DATASETS.items() if data in words}
     old, new = (
         {
             file: md5

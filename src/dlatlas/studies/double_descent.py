@@ -1,7 +1,7 @@
 """The peak of ridgeless regression at p = n cannot be avoided by choosing other features.
 
 Covers the universal lower bound and the linear half of the catalogue's row on bias and variance; that row's networks
-are not trained here.
+are trained in ``bias_variance_versus_width``.
 
 Corrections of the catalogue:
 - Gaussian features are "within O(1/n) of the bound" only where |p - n| is of order n: they exceed it by exactly
