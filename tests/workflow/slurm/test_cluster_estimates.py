@@ -14,6 +14,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from dlatlas.training.graph import CORE, seconds
 
+pytestmark = pytest.mark.timeout(1200)  # cores may be slow, and the test is about that
+
 SIZES = {
     "mean_field_sgd_pde": (
         ("units: [8, 32, 128, 256]", "units: [192, 256]"),
