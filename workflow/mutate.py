@@ -17,7 +17,8 @@ GOAL = 0.9
 
 FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
     "measures/conv": (("into * stride**2) / stride", "into * stride**2)"), ("m = n // stride", "m = n")),
-    "measures/curvature": (("start, steps, top, bottom)", "start, steps, bottom, top)"),),
+    "measures/curvature": (("start, steps, top, bottom)", "start, steps, bottom, top)"),
+        ("(output,), (moved,))[1]", "(output,), (output,))[1]"),),
     "measures/gradient_noise": (
         ("g = g - g.mean(0)", "g = g + 0"),
         ("g @ g.T / len(g)", "g @ g.T"),
@@ -83,6 +84,12 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("4 / np.pi * np.stack", "2 / np.pi * np.stack"),
         ("2 * scale * height * cross", "scale * height * cross"),
     ),
+    "theory/nested_variance": (
+        ("(grand**2).sum(-1) - between / sets", "(grand**2).sum(-1)"),
+        ("between - within / starts", "between"),
+        ("(sets * (starts - 1))", "(sets * starts)"),
+        ("(n - 1) * outputs /", "n * outputs /"),
+    ),
     "theory/norms": (
         ("top * np.sign(u) * share", "top * share"),
         ("np.inf if p == 1 else 1.0 if", "1.0 if p == 1 else np.inf if"),
@@ -90,6 +97,9 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
     "theory/random_feature_ridge": (
         ("(z**2 - 1) / np.sqrt(2)", "(z**2 - 1) / 2"),
         ("pairs = d * (d + 1) / 2", "pairs = d * (d - 1) / 2"),
+        ("noise * (found.factor - 1)", "noise * found.factor"),
+        ("found.bias * found.factor - average", "found.bias * found.factor - found.floor"),
+        ("r - ridge - r / p *", "r - ridge - ridge / p *"),
     ),
     "theory/reverse_diffusion": (
         ("ratio - 1 - np.log(ratio)", "ratio + 1 - np.log(ratio)"),
@@ -100,6 +110,13 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("theta = theta * slope + sigma", "theta = theta + sigma"),
         ("- 4 * k12**2", "- k12**2"),
         ("arc_cosine.dual(k12 / size) / 2", "arc_cosine.dual(k12 / size)"),
+    ),
+    "theory/saddle_escape": (
+        ("dtype=float) / 2)[..., None, None]", "dtype=float))[..., None, None]"),
+        ("(np.euler_gamma + math.log(2)) / 2", "np.euler_gamma / 2"),
+        ("d - 1) / b", "d) / b"),
+        ("np.exp(-np.asarray(t", "np.exp(np.asarray(t"),
+        ("np.exp(b * at**2 / 2)", "np.exp(b * at / 2)"),
     ),
     "theory/unconstrained_features": (("1 - np.asarray(c, dtype=float)", "1 - np.asarray(c, dtype=float) ** 2"),),
     "theory/weisfeiler_lehman": (("within * (within - 1) // 2", "within * (within + 1) // 2"),),
