@@ -38,7 +38,11 @@ PADDED, PADDED_WHOLE = "one stack padded to the widest, steady", "one stack padd
 READING = """One Snakemake job a run: of our own time most is starting Snakemake and importing torch and
 Lightning in two jobs, so the ratio grows with runs and steps. Widths are never padded to one stack: that pays where a
 stack is a few small networks, a sweep of seconds, and not where it holds the hundreds of runs that sweeps are made of,
-least of all where widths double."""
+least of all where widths double.
+
+JAX in its steady state: a stack is compiled here where that repays its time, from two minutes on ("long stacks"); the
+others are plain traced steps. Their matrix products alone would take, at the peak, the share of the time that the peak's
+row says; most of the rest are passes over memory, which a compiler fuses."""
 
 GOALS: dict[tuple[str, str], float] = {
     (SMALL.name, JOBS): 100.0,
