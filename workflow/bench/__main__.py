@@ -41,8 +41,8 @@ stack is a few small networks, a sweep of seconds, and not where it holds the hu
 least of all where widths double.
 
 JAX in its steady state: a stack is compiled here where that repays its time, from two minutes on ("long stacks"); the
-others are plain traced steps. Their matrix products alone would take, at the peak, the share of the time that the peak's
-row says; most of the rest are passes over memory, which a compiler fuses."""
+others are plain traced steps. Their matrix products alone would take, at the peak, the share of the time that the
+peak's row says; most of the rest are passes over memory, which a compiler fuses."""
 
 GOALS: dict[tuple[str, str], float] = {
     (SMALL.name, JOBS): 100.0,
