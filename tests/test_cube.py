@@ -3,11 +3,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -394,3 +396,21 @@ def test_a_dimension_that_is_also_an_axis_is_an_error(sweep, pieces):
     clash = {**VARIABLES, "norm": Variable("norm", dims={"seed": None})}
     with pytest.raises(InputError, match="variable norm: seed is also an axis"):
         assemble(sweep, pieces, clash)
+
+
+def test_when_one_writer_fails_the_other_is_waited_for_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(cube_module, "CHUNK_NUMBERS", 10)
+    monkeypatch.setattr(cube_module, "FILE_CHUNKS", 1)
+
+    def block(block_info=None):
+        first = block_info[None]["chunk-location"][0] == 0
+        time.sleep(0.05 if first else 0.15)
+        if first:
+            raise InputError("the first one fails")
+        return np.zeros(10)
+
+    values = da.map_blocks(block, chunks=((10,) * 8,), dtype=float, meta=np.empty(0))
+    with pytest.raises(InputError, match="the first one fails"):
+        write_cube(xr.Dataset({"loss": ("run", values)}), tmp_path / "cube.zarr")
+    time.sleep(0.3)
+    assert not list(tmp_path.iterdir())

@@ -52,7 +52,8 @@ def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
         for leftover in (aside, old):
             shutil.rmtree(leftover, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with quiet_zarr(), dask.config.set(scheduler="threads", num_workers=WRITERS):
+        # A pool of our own: when one writer fails, the other is waited for, and writes into no folder that is removed.
+        with quiet_zarr(), ThreadPoolExecutor(WRITERS) as pool, dask.config.set(scheduler="threads", pool=pool):
             cube.to_zarr(aside, mode="w", zarr_format=3, consolidated=True, encoding=encoding)
         files = files_of(aside)
         if path.exists():
