@@ -176,7 +176,7 @@ def test_a_printed_number_is_the_number_to_three_digits(value):
 
 def test_amounts_have_readable_units():
     assert whole(1234567) == "1\u202f234\u202f567"
-    assert [duration(s) for s in (12, 240, 7200)] == ["12 s", "4.0 min", "2.0 h"]
+    assert [duration(s) for s in (0.34, 12, 240, 7200)] == ["0.3 s", "12 s", "4.0 min", "2.0 h"]
     assert [size(b) for b in (12, 3.4e6)] == ["12 B", "3.4 MB"]
 
 
