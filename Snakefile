@@ -9,9 +9,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from dlatlas.cluster import Requests
+from dlatlas.planning.cluster import Requests
 from dlatlas.errors import AtlasError
-from dlatlas.plan import Plan, Settings
+from dlatlas.planning.plan import Plan, Settings
 
 DLATLAS = f"{sys.executable} -m dlatlas job"
 

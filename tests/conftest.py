@@ -14,7 +14,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 
-from dlatlas.plan import Plan, Settings  # noqa: E402
+from dlatlas.planning.plan import Plan, Settings  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,7 +49,7 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
 
     def of(name: str):
         if name not in made:
-            from dlatlas.assembly import assemble, gather
+            from dlatlas.cubes.assembly import assemble, gather
             from dlatlas.measures.job import measure_shard
             from dlatlas.training.job import compute_shard
 

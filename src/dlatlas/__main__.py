@@ -1,6 +1,6 @@
 """``python -m dlatlas``."""
 
-from dlatlas.cli import app
+from dlatlas.cli.app import app
 
 if __name__ == "__main__":  # not in the processes that a stack is split over
     app()

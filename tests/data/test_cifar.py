@@ -3,7 +3,7 @@ import pytest
 
 from dlatlas.data.cifar import BATCHES, cifar10, read_batch
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 DRAW = stream("cifar", "data")
 X, Y = DRAW.integers(256, size=(18, 3072)).astype(np.uint8), DRAW.integers(10, size=18)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dlatlas.data.digits import digits, make
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 def rows(x):

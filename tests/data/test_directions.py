@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dlatlas.data.directions import directions
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 @given(st.integers(1, 12), st.integers(0, 12), st.text(max_size=3))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from dlatlas.data.directions import directions
 from dlatlas.data.gaussian import gaussian_classes, gaussian_regression
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 NOWHERE = None
 keys, sizes, dimensions = st.text(max_size=4), st.integers(1, 60), st.integers(1, 20)

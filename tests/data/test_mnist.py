@@ -5,7 +5,7 @@ import pytest
 
 from dlatlas.data.mnist import FILES, mnist
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 
 from dlatlas.data.mnist1d import make, mnist1d, signals, stretch
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 def test_the_data_are_the_frozen_file_of_the_paper(sha256):

@@ -4,7 +4,7 @@ from sklearn.datasets import load_sample_images
 
 from dlatlas.data.photo_patches import make, photo_patches
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 def test_the_file_is_as_it_was_first_made(sha256):

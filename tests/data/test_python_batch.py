@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dlatlas.data.python_batch import read_python_batch
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 X = stream("cifar", "data").integers(256, size=(4, 3072)).astype(np.uint8)
 LABELS = [3, 0, 9, 3]

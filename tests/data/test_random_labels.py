@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from dlatlas.data.dataset import Dataset
 from dlatlas.data.random_labels import corrupt, random_inputs, randomise
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 labels = arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 9))
 fractions = st.floats(0, 1)

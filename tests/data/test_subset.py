@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dlatlas.data.subset import subset
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 
 @given(st.integers(1, 60), st.integers(0, 60))

@@ -7,7 +7,7 @@ from scipy.special import erf, eval_hermitenorm, factorial
 from dlatlas.data.directions import directions
 from dlatlas.data.teacher import LINKS, single_index_teacher, two_layer_teacher
 from dlatlas.errors import InputError
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 FORMULAS = {
     "linear": lambda t: t,

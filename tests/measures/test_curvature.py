@@ -1,10 +1,10 @@
 import pytest
 import torch
+from dlatlas.losses.losses import cross_entropy, half_mse
 from torch import nn
 from torch.func import functional_call, hessian
 
 from dlatlas.measures import curvature
-from dlatlas.measures.losses import cross_entropy, half_mse
 
 KEYS = ["a", "b", "c"]
 D = torch.float64

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from dlatlas.measures.registry import MEASURES, measures_named
 from scipy.stats import norm
 from torch import nn
 from torch.func import functional_call
@@ -11,7 +12,6 @@ from torch.func import functional_call
 from dlatlas.errors import InputError
 from dlatlas.measures import jiang
 from dlatlas.measures.conv import circular_matrix
-from dlatlas.measures.registry import MEASURES, measures_named
 from dlatlas.measures.trained import evaluate
 from dlatlas.models.conv_net import ConvNet
 

@@ -3,13 +3,13 @@ import sys
 
 import pytest
 import torch
+from dlatlas.losses.losses import logistic
+from dlatlas.measures.names import NAMES
+from dlatlas.measures.registry import MEASURES, measures_named
 from torch import nn
 
 from dlatlas.errors import InputError
 from dlatlas.measures import jiang, kernels, norms, registry
-from dlatlas.measures.losses import logistic
-from dlatlas.measures.names import NAMES
-from dlatlas.measures.registry import MEASURES, measures_named
 from dlatlas.measures.trained import evaluate
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError
+from dlatlas.planning.provenance import read_signature
 from dlatlas.plotting.draw import draw, settle
 from dlatlas.plotting.style import STYLE, mean_interval, median_interval, new_figure, points, shades
-from dlatlas.provenance import read_signature
-from dlatlas.study import Study
 
 VERDICT = {"verdict": "refuted", "claims": [{"verdict": "refuted"}, {"verdict": "supported"}]}
 

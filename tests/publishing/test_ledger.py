@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
-from dlatlas.cube import write_cube
+from dlatlas.cubes.cube import write_cube
 from dlatlas.errors import InputError
 from dlatlas.publishing import ledger
 

@@ -13,13 +13,13 @@ import xarray as xr
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlatlas import cli
-from dlatlas.cube import files_of, write_cube
+from dlatlas.cli import app as cli
+from dlatlas.cubes.cube import files_of, write_cube
 from dlatlas.errors import InputError
+from dlatlas.identity.store import write_json
 from dlatlas.publishing.ledger import summary, write_ledger
 from dlatlas.reproduction import reproduce as module
 from dlatlas.reproduction.reproduce import Request, reproduce
-from dlatlas.store import write_json
 
 SNAKEFILE = """
 rule all:
@@ -108,7 +108,7 @@ def small(tmp_path, monkeypatch):
     for name, text in (
         ("Snakefile", SNAKEFILE),
         ("params/edge.yaml", PARAMS),
-        ("src/dlatlas/verdict.py", CODE),
+        ("src/dlatlas/judging/verdict.py", CODE),
         ("src/dlatlas/__init__.py", ""),
         (".gitignore", "results/edge\nresults/reproduced\n"),
         ("results/.gitkeep", ""),
@@ -350,7 +350,12 @@ def test_a_library_a_processor_and_a_lost_commit_are_named(small, copying):
 @pytest.mark.parametrize(
     ("file", "old", "new", "name"),
     [
-        ("src/dlatlas/verdict.py", "return 1", "return 2", "code: verdict: dlatlas.verdict:judge_study changed"),
+        (
+            "src/dlatlas/judging/verdict.py",
+            "return 1",
+            "return 2",
+            "code: verdict: dlatlas.judging.verdict:judge_study changed",
+        ),
         ("params/edge.yaml", "lr: 0.5", "lr: 0.25", "params: params/edge.yaml: fixed.lr: 0.5 → 0.25"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from dlatlas import registry
+from dlatlas.declare import registry
 from dlatlas.training import ensemble
 from dlatlas.training.build import build
 from dlatlas.training.ensemble import StackedEnsemble

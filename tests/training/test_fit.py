@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlatlas.store import read_sealed, write_sealed
+from dlatlas.identity.store import read_sealed, write_sealed
 from dlatlas.training.build import build
 from dlatlas.training.ensemble import StackedEnsemble
 from dlatlas.training.fit import _restore, fit_stack, save_state

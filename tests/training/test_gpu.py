@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from dlatlas.study import Study
+from dlatlas.declare.study import Study
 from dlatlas.training import ensemble, fit
 from dlatlas.training.build import build
 from dlatlas.training.device import arithmetic

@@ -159,7 +159,7 @@ def test_a_stack_that_does_not_fit_is_halved_and_ends_equal(tmp_path):
     assert told[100]["measured"][:2] == [16, 8]
     for name in ("*.safetensors", "m/*.safetensors"):
         (one,), (two,) = (list((tmp_path / room).glob(name)) for room in ("0", "100"))
-        from dlatlas.store import read_arrays
+        from dlatlas.identity.store import read_arrays
 
         expected, found = read_arrays(one), read_arrays(two)
         assert set(found) == set(expected)

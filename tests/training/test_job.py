@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlatlas import sweep as sweep_module
 from dlatlas.data import gaussian
+from dlatlas.declare import sweep as sweep_module
+from dlatlas.declare.params import Point
+from dlatlas.declare.study import Study, Variable, count, flag, number
+from dlatlas.declare.sweep import Sweep
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.measures.job import measure_shard
-from dlatlas.params import Point
-from dlatlas.study import Study, Variable, count, flag, number
-from dlatlas.sweep import Sweep
 from dlatlas.training import job
 from dlatlas.training.job import compute_shard, read_shard
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlatlas.streams import torch_seed
+from dlatlas.identity.streams import torch_seed
 from dlatlas.training.order import epoch_order, order_keys
 
 WORD = 2**64

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlatlas.plan import Plan, Settings
-from dlatlas.study import load_study
+from dlatlas.declare.study import load_study
+from dlatlas.planning.plan import Plan, Settings
 from dlatlas.training import device
 from dlatlas.training.fit import fit_stack
 from dlatlas.training.split import fit_split

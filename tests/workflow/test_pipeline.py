@@ -264,8 +264,8 @@ def test_parsing_is_light_and_writes_nothing(repo):
     code = (
         "import time, sys; begun = time.process_time()\n"
         "from pathlib import Path\n"
-        "from dlatlas.cluster import Requests\n"
-        "from dlatlas.plan import Plan, Settings\n"
+        "from dlatlas.planning.cluster import Requests\n"
+        "from dlatlas.planning.plan import Plan, Settings\n"
         "plan = Plan(Settings.read({'scale': 'smoke'}, Path('.')))\n"
         "plan.atlas_stamp, Requests(plan).of('train')\n"
         "heavy = [m for m in ('torch', 'xarray', 'scipy', 'matplotlib') if m in sys.modules]\n"

@@ -6,7 +6,7 @@ import re
 import pytest
 import xarray as xr
 
-from dlatlas.study import load_study, study_names
+from dlatlas.declare.study import load_study, study_names
 
 # The time of the fixture grows with every study, and other tests run beside it.
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1500)]
 @pytest.fixture(scope="module")
 def atlas(checkout, tmp_path_factory):
     repo = checkout(tmp_path_factory.mktemp("atlas") / "repo", tuple(study_names()))
-    repo.edit("src/dlatlas/verdict.py", "DRAWS = 499", "DRAWS = 49")  # intervals are judged elsewhere
-    repo.edit("src/dlatlas/verdict.py", "SHUFFLES = 199", "SHUFFLES = 19")
+    repo.edit("src/dlatlas/judging/verdict.py", "DRAWS = 499", "DRAWS = 49")  # intervals are judged elsewhere
+    repo.edit("src/dlatlas/judging/verdict.py", "SHUFFLES = 199", "SHUFFLES = 19")
     done = repo.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr
     return repo

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import xarray as xr
 
-from dlatlas.cube import files_of, write_cube
+from dlatlas.cubes.cube import files_of, write_cube
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.publishing.whence import whence
 

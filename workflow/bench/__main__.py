@@ -24,7 +24,7 @@ from processes import ray_trials, snakemake_jobs
 from workloads import SMALL, WIDE, WORKLOADS, Workload, examples, peak
 
 from dlatlas.data.prepare import prepare
-from dlatlas.store import write_bytes, write_json
+from dlatlas.identity.store import write_bytes, write_json
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

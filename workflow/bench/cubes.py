@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from timing import seconds
 from zarr.storage import LocalStore, WrapperStore
 
-from dlatlas.assembly import assemble, gather
-from dlatlas.cube import quiet_zarr, write_cube
-from dlatlas.params import Point
-from dlatlas.store import write_arrays, write_json
-from dlatlas.study import Study, Variable, count, number
-from dlatlas.sweep import Sweep
+from dlatlas.cubes.assembly import assemble, gather
+from dlatlas.cubes.cube import quiet_zarr, write_cube
+from dlatlas.declare.params import Point
+from dlatlas.declare.study import Study, Variable, count, number
+from dlatlas.declare.sweep import Sweep
+from dlatlas.identity.store import write_arrays, write_json
 
 NUMBERS = 64
 """Numbers of the large variable of each run: 512 MB of a million runs."""

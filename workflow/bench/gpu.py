@@ -21,8 +21,8 @@ from peers import jax_scan
 from workloads import CONV, SMALL, WIDE, Workload, examples
 
 from dlatlas.data.prepare import prepare
-from dlatlas.machine import processor
-from dlatlas.store import write_json
+from dlatlas.identity.machine import processor
+from dlatlas.identity.store import write_json
 from dlatlas.training import ensemble
 from dlatlas.training.build import Built, prepare_stack
 from dlatlas.training.device import arithmetic

@@ -11,7 +11,7 @@ import yaml
 from timing import seconds
 from workloads import EXAMPLES, LR, SMALL, Workload
 
-from dlatlas.study import TRAINING, Study
+from dlatlas.declare.study import TRAINING, Study
 from dlatlas.training import ensemble
 from dlatlas.training.fit import fit_stack
 from dlatlas.training.stack import Stack

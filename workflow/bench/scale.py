@@ -13,8 +13,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from dlatlas.identity.store import write_bytes
 from dlatlas.plotting.style import STYLE
-from dlatlas.store import write_bytes
 
 ROOT = Path(__file__).parents[2]
 RUNS = (1_000, 10_000, 100_000, 1_000_000)

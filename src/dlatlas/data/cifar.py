@@ -11,6 +11,7 @@ from dlatlas.data.random_labels import randomise
 from dlatlas.data.subset import subset
 from dlatlas.errors import InputError
 
+FILE = "cifar10"
 BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 PIXELS = 3072
 # Means and standard deviations of the training pixels, red, green and blue, pixels in [0, 1].

@@ -10,6 +10,7 @@ from dlatlas.data.random_labels import randomise
 from dlatlas.data.subset import check_count
 from dlatlas.data.tensors import read
 
+FILE = "digits"
 EXAMPLES = 1797
 # Mean and standard deviation of all pixels of all digits, pixels in [0, 1].
 MEAN, STD = 0.305260, 0.376049

@@ -11,6 +11,7 @@ from dlatlas.data.random_labels import randomise
 from dlatlas.data.subset import subset
 from dlatlas.errors import InputError
 
+FILE = "mnist"
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

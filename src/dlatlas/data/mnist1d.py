@@ -10,6 +10,7 @@ from dlatlas.data.random_labels import randomise
 from dlatlas.data.subset import subset
 from dlatlas.data.tensors import read
 
+FILE = "mnist1d"
 TRAIN = 4000
 # The ten digits as curves of twelve points.
 TEMPLATES = (

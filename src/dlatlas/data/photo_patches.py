@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from dlatlas.data.dataset import Dataset
 from dlatlas.data.subset import check_count
 from dlatlas.data.tensors import read
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
+FILE = "photo_patches"
 PATCHES, SIDE = 4000, 12
 
 

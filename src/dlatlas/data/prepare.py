@@ -1,23 +1,23 @@
 """The file data sets: made once into ``data/``, and told apart from what ``data.dvc`` says, file by file."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from dlatlas.declare.registry import load, makers
 from dlatlas.errors import InputError
+from dlatlas.identity.pointer import folder_md5, read
 
 IGNORED = (".snakemake_timestamp", ".partial-")  # as in .dvcignore
 STALE = 3600.0  # seconds after which a temporary folder belongs to a process that was killed
 
 
-def prepare(folder: Path, pointer: Path) -> None:
+def prepare(folder: Path, pointer: Path, packages: tuple[str, ...] = ("dlatlas",)) -> None:
     """Make every file data set that ``folder`` lacks, then check the whole folder.
 
     A file that is there is never overwritten. A new one is written in a temporary folder and renamed, so a process
@@ -26,6 +26,7 @@ def prepare(folder: Path, pointer: Path) -> None:
     Args:
         folder: the data folder, ``data``.
         pointer: ``data.dvc``.
+        packages: whose data sets; a module under their ``data`` makes ``<module>.safetensors`` if it defines ``make``.
 
     Raises:
         InputError: as for `verify`, of which a file just made is told apart.
@@ -37,7 +38,7 @@ def prepare(folder: Path, pointer: Path) -> None:
     made = []
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
-        for name, make in _makers().items():
+        for name, make in _makers(packages).items():
             file = f"{name}.safetensors"
             if not (folder / file).exists():
                 make(partial / file)
@@ -62,27 +63,6 @@ def verify(folder: Path, pointer: Path) -> None:
     _check(folder, pointer, made=())
 
 
-def digest(pointer: Path, name: str | None = None) -> str:
-    """What the data are named by: the digest of all of them, or of one data set alone.
-
-    Args:
-        pointer: ``data.dvc``.
-        name: a data set; its files are ``<name>.safetensors`` and those in the folder ``<name>``.
-
-    Returns:
-        DVC's md5 of the folder; or for one data set the md5 of its list of files, made in the same way, which another
-        data set's coming or going leaves as it is, and which is empty for one that has no files.
-
-    Raises:
-        InputError: the pointer is missing or is not one.
-    """
-    if name is None:
-        return _read(pointer)[0]
-    files = _read(pointer)[1]
-    own = {file: md5 for file, md5 in files.items() if file == f"{name}.safetensors" or file.startswith(f"{name}/")}
-    return _folder_md5(own).removesuffix(".dir") if own else ""
-
-
 def update(pointer: Path = Path("data.dvc"), folder: Path = Path("data")) -> None:
     """After ``dvc add data``: write each file's md5 and size into the pointer's ``meta`` section, which DVC keeps.
 
@@ -96,11 +76,11 @@ def update(pointer: Path = Path("data.dvc"), folder: Path = Path("data")) -> Non
     Raises:
         InputError: the folder is not the one that was added.
     """
-    md5, _, _ = _read(pointer)
+    md5, _, _ = read(pointer)
     files = {file: _md5(folder / file) for file in _files(folder)}
-    if _folder_md5(files) != md5:
+    if folder_md5(files) != md5:
         raise InputError(
-            f"{pointer}: digest {md5} is not that of {folder}, {_folder_md5(files)}; run `dvc add {folder}`"
+            f"{pointer}: digest {md5} is not that of {folder}, {folder_md5(files)}; run `dvc add {folder}`"
         )
     content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
     sizes = {file: (folder / file).stat().st_size for file in files}
@@ -110,17 +90,16 @@ def update(pointer: Path = Path("data.dvc"), folder: Path = Path("data")) -> Non
     partial.replace(pointer)
 
 
-def _makers() -> dict[str, Callable[[Path], None]]:
-    from dlatlas.data import digits, mnist1d, photo_patches
+def _makers(packages: tuple[str, ...]) -> dict[str, Callable[[Path], None]]:
     from dlatlas.data.tensors import write
 
-    makes = {"digits": digits.make, "mnist1d": mnist1d.make, "photo_patches": photo_patches.make}
+    makes = {module.rpartition(".")[2]: load(f"{module}:make") for module in makers(packages)}
     return {name: lambda path, make=make: write(path, make()) for name, make in makes.items()}
 
 
 def _check(folder: Path, pointer: Path, made: Collection[str]) -> None:
-    md5, files, sizes = _read(pointer)
-    if _folder_md5(files) != md5:
+    md5, files, sizes = read(pointer)
+    if folder_md5(files) != md5:
         raise InputError(
             f"{pointer}: meta.files is not the list of files of digest {md5}; after `dvc add {folder}` run "
             "`python -c 'from dlatlas.data.prepare import update; update()'`"
@@ -157,18 +136,6 @@ def _check(folder: Path, pointer: Path, made: Collection[str]) -> None:
         raise InputError("\n".join(faults))
 
 
-def _read(pointer: Path) -> tuple[str, dict[str, str], dict[str, int]]:
-    if not pointer.is_file():
-        raise InputError(f"{pointer}: missing; `git checkout -- {pointer.name}` restores it, `dvc add` makes a new one")
-    try:
-        content: dict[str, Any] = yaml.safe_load(pointer.read_text(encoding="utf-8"))
-        (out,) = content["outs"]
-        meta = content.get("meta") or {}
-        return str(out["md5"]), dict(meta.get("files") or {}), dict(meta.get("sizes") or {})
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{pointer}: not a DVC pointer with one output and its md5; restore it from git") from None
-
-
 def _files(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(path.as_posix() for path in paths if not any(part.startswith(IGNORED) for part in path.parts))
@@ -177,10 +144,3 @@ def _files(folder: Path) -> list[str]:
 def _md5(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _folder_md5(files: dict[str, str]) -> str:
-    """DVC's name of a folder: the md5 of the JSON of its files, in order of their paths, and ``.dir``."""
-    entries = [{"md5": md5, "relpath": file} for file, md5 in sorted(files.items())]
-    text = json.dumps(entries, sort_keys=True).encode()
-    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"

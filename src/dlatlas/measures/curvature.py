@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp, vjp
 
+from dlatlas.losses.loss import Loss
 from dlatlas.measures.lanczos import Eigenvalues, Matvec, extreme_eigenvalues, start_vectors
-from dlatlas.measures.losses import Loss
 
 Parameters = Mapping[str, Tensor]
 LossOfParameters = Callable[[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor], Tensor]

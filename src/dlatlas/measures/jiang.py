@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dlatlas.measures import losses, margins, norms
+from dlatlas.identity.streams import stream
+from dlatlas.measures import margins, norms
+from dlatlas.measures.accuracy import classification_error
 from dlatlas.measures.conv import circular_spectral_norm
+from dlatlas.measures.measure import At, Measure, family
 from dlatlas.measures.trained import Trained, double
-from dlatlas.streams import stream
 
 SOURCE = "Jiang et al. 2020, arXiv 1912.02178, equation {}"
 DROP = 0.1
@@ -261,7 +263,7 @@ def _size(w: Tensor, sigma: Tensor, magnitude: bool) -> Tensor:
 
 def _accuracy(trained: Trained, parameters: Mapping[str, Tensor]) -> Tensor:
     outputs = replace(trained, parameters=dict(parameters)).outputs()
-    return 1 - torch.vmap(losses.classification_error)(outputs, trained.stacked_targets()).double()
+    return 1 - torch.vmap(classification_error)(outputs, trained.stacked_targets()).double()
 
 
 def _evaluated(equations: Mapping[int, Complexity], found: Facts) -> dict[str, Tensor]:
@@ -319,3 +321,37 @@ def _images(trained: Trained) -> dict[str, tuple[int, int]]:
         for hook in hooks:
             hook.remove()
     return met
+
+
+def family_of(
+    function: Callable[[Trained], dict[str, Tensor]],
+    equations: Mapping[int, Complexity],
+    extra: str = "",
+    at: At = "checkpoints",
+) -> tuple[Measure, ...]:
+    """The measures that one computation gives, one an equation; ``extra`` ends what each is."""
+    members = (
+        {
+            "long_name": f"complexity of equation {number}: "
+            f"{'log of ' if each.log else ''}√({each.meaning}{extra} / m)",
+            "source": SOURCE.format(number),
+            "at": at,
+            "undefined": "a tenth of the training examples wrong" if each.margin else "",
+        }
+        for number, each in equations.items()
+    )
+    return family(function, *members)
+
+
+# fmt: off
+(
+    jiang_20, jiang_22, jiang_29, jiang_30, jiang_31, jiang_32, jiang_33, jiang_34, jiang_35, jiang_36, jiang_37,
+    jiang_38, jiang_39, jiang_40, jiang_41, jiang_42, jiang_43, jiang_44, jiang_100, jiang_101,
+) = family_of(of_norms, NORMS)
+(
+    jiang_129, jiang_130, jiang_131, jiang_132, jiang_133, jiang_134, jiang_135, jiang_141,
+) = family_of(of_operators, OPERATORS, ", norms of operators")
+# Noise takes hundreds of passes, so it is tried on the last parameters only.
+jiang_48, jiang_49, jiang_53 = family_of(of_flatness, FLATNESS, at="final")
+jiang_56, jiang_57, jiang_61 = family_of(of_magnitude, MAGNITUDE, at="final")
+# fmt: on

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dlatlas.declare.study import Study, Variable
+from dlatlas.declare.sweep import Shard, Sweep
 from dlatlas.errors import InputError
-from dlatlas.measures.registry import measures_named
-from dlatlas.measures.trained import Trained, evaluate
-from dlatlas.store import only_one, read_json, write_arrays, write_json
-from dlatlas.study import Study, Variable
-from dlatlas.sweep import Shard, Sweep
+from dlatlas.identity.store import only_one, read_json, write_arrays, write_json
+from dlatlas.measures.measure import evaluate, measures_named
+from dlatlas.measures.trained import Trained
 from dlatlas.training.build import prepare_stack
 from dlatlas.training.halves import Arrays, Rows, in_halves, joined
 from dlatlas.training.job import FAILED, finished, read_shard, with_late
@@ -81,7 +81,7 @@ def measure_stack(stack: Stack, study: Study, kept: Arrays, names: tuple[str, ..
     decomposition meets a NaN, and blotted out afterwards.
     """
     built = prepare_stack(stack, study)
-    chosen = measures_named(names)
+    chosen = measures_named(names, study.packages)
     diverged_at = kept["diverged_at"]
     steps = checkpoint_steps(int(stack["steps"]), int(stack["checkpoints"]))
     hyper = {name: torch.from_numpy(kept[f"hyper/{name}"]) for name in built.hyper}
@@ -125,7 +125,7 @@ def measure_stack(stack: Stack, study: Study, kept: Arrays, names: tuple[str, ..
 def _variables(sweep: Sweep) -> dict[str, Any]:
     """What the measured numbers mean, for the cube, which is written without torch."""
     described: dict[str, Any] = {}
-    for name, measure in measures_named(sweep.measures).items():
+    for name, measure in measures_named(sweep.measures, sweep.study.packages).items():
         dims: dict[str, Any] = {"step": None} if measure.at == "checkpoints" else {}
         dims |= {dim: list(measure.coords[dim]) if dim in measure.coords else None for dim in measure.dims}
         described[name] = asdict(Variable(measure.long_name, measure.units, measure.source, dims, measure.undefined))
@@ -143,12 +143,12 @@ def _own(study: Study, trained: Trained, stack: Stack) -> Arrays:
     values = {name: np.asarray(value) for name, value in study.measure(trained, stack).items()}
     if set(values) != set(study.variables):
         raise InputError(
-            f"{study.rows[0]}: measure returns {sorted(values)}, variables declares {sorted(study.variables)}"
+            f"{study.module}: measure returns {sorted(values)}, variables declares {sorted(study.variables)}"
         )
     for name, value in values.items():
         if value.ndim != 1 + len(study.variables[name].dims) or len(value) != len(stack):
             raise InputError(
-                f"{study.rows[0]}: measure: {name} has shape {value.shape}, "
+                f"{study.module}: measure: {name} has shape {value.shape}, "
                 f"expected ({len(stack)}, {', '.join(study.variables[name].dims)})"
             )
     return values

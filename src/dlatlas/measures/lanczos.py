@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dlatlas.streams import stream
+from dlatlas.identity.streams import stream
 
 Matvec = Callable[[Tensor], Tensor]
 

@@ -1,7 +1,7 @@
-"""What a measure sees of a trained stack, and what a measure is."""
+"""What a measure sees of a trained stack."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -9,13 +9,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dlatlas.errors import InputError
-from dlatlas.measures.losses import Loss
+from dlatlas.losses.loss import Loss
 
 ACTIVATION_NUMBERS = 2**25  # numbers of a layer's activations held at once (256 MiB): runs beyond go in turns
-
-
-At = Literal["checkpoints", "final"]
-"""When a measure is taken."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Trained:
         y_test: test targets, or None.
         loss: ``(output, target) -> scalar`` of one network.
         hyper: the runs' numeric hyper-parameters, ``(run,)`` each.
-        keys: one a run; its random numbers come from ``dlatlas.streams.stream(key, "measure")``.
+        keys: one a run; its random numbers come from ``dlatlas.identity.streams.stream(key, "measure")``.
         shared_data: whether all runs see the same data, kept once.
     """
 
@@ -104,58 +100,6 @@ class Trained:
     def loss_of_parameters(self, p: dict[str, Tensor], held: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         """One network's loss as a function of its parameters, for ``curvature``."""
         return self.loss(functional_call(self.model, (p, held), (x,)), y)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A variable of the cube: how it is computed from a trained stack, and what its numbers mean.
-
-    A function returns the variable ``(run, *dims)``, or a dict of several variables from one computation (an estimate
-    and its error): each is then a measure of its own, under its own name, with the **same** function, which
-    ``evaluate`` calls once.
-
-    Attributes:
-        function: ``Trained -> Tensor`` or ``Trained -> {name: Tensor}``; pure.
-        dims: dimensions beyond ``run``, e.g. ``("layer",)``.
-        units: of the numbers; ``"1"`` for none.
-        long_name: what an axis label says.
-        source: paper and equation.
-        at: whether it is taken at every checkpoint or at the last only.
-        coords: the coordinate values of a dimension, where they are fixed.
-        undefined: where it has no value, see `dlatlas.study.Variable`.
-    """
-
-    function: Callable[[Trained], Tensor | dict[str, Tensor]]
-    dims: tuple[str, ...]
-    units: str
-    long_name: str
-    source: str
-    at: At = "checkpoints"
-    coords: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    undefined: str = ""
-
-
-def evaluate(measures: Mapping[str, Measure], trained: Trained) -> dict[str, Tensor]:
-    """The variables named by ``measures``, ``(run, *dims)`` each; a function shared by several is called once.
-
-    Raises:
-        InputError: if a function gives no variable of that name, or one whose dimensions are not those declared.
-    """
-    with torch.no_grad():
-        computed = {function: function(trained) for function in {m.function: None for m in measures.values()}}
-    variables = {}
-    for name, measure in measures.items():
-        found = computed[measure.function]
-        value = found.get(name) if isinstance(found, dict) else found
-        if value is None:
-            raise InputError(f"measure {name}: its function gives only {', '.join(found)}")
-        if value.ndim != 1 + len(measure.dims) or len(value) != len(trained.keys):
-            expected = ", ".join(("run", *measure.dims))
-            raise InputError(
-                f"measure {name}: expected ({expected}) with {len(trained.keys)} runs, found {tuple(value.shape)}"
-            )
-        variables[name] = value
-    return variables
 
 
 def weights_of(parameters: Mapping[str, Tensor]) -> list[Tensor]:

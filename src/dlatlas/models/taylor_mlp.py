@@ -6,8 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dlatlas.identity import canonical
-from dlatlas.streams import torch_seed
+from dlatlas.identity.content import canonical
+from dlatlas.identity.streams import torch_seed
 
 
 class TaylorMLP(nn.Module):

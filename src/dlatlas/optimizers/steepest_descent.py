@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlatlas.optimizers.orders import ORDERS
 from dlatlas.optimizers.rule import State, Tensors, UpdateRule
-from dlatlas.theory.norms import ORDERS
 
 
 def update(gradients: Tensors, state: State, parameters: Tensors, hyper: Mapping[str, Any]) -> tuple[Tensors, State]:

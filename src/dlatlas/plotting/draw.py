@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
+from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError
+from dlatlas.identity.store import write_bytes
 from dlatlas.plotting.style import STYLE
-from dlatlas.store import write_bytes
-from dlatlas.study import Study
 
 if TYPE_CHECKING:
     import xarray as xr

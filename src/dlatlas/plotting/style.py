@@ -95,13 +95,13 @@ def versus(
         theory: what was predicted, under the same name; None for no line.
         of: a variable, or a function of (cube, theory).
         along: a coordinate of one dimension.
-        where: which runs, see `dlatlas.statistics.select`.
+        where: which runs, see `dlatlas.judging.statistics.select`.
         color: of points and line.
         label: of the points, for the legend.
         by: mean or median over seeds.
         options: for `points`.
     """
-    from dlatlas.statistics import narrowed, quantity
+    from dlatlas.judging.statistics import narrowed, quantity
 
     part, said = narrowed(cube, cube if theory is None else theory, where)
     values = quantity(part, said, of)

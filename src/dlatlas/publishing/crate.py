@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from dlatlas import __version__
-from dlatlas.check import compare
-from dlatlas.cite import cite
-from dlatlas.cube import cube_digest, open_cube
+from dlatlas.cubes.cube import cube_digest, open_cube
+from dlatlas.declare.cite import cite
+from dlatlas.declare.lab import Lab
+from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.identity import SOURCE
-from dlatlas.plan import Plan
-from dlatlas.provenance import read_signature
+from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.judging.check import compare
+from dlatlas.judging.verdict import judge_study, summary
+from dlatlas.planning.plan import Plan
+from dlatlas.planning.provenance import read_signature
 from dlatlas.publishing.ledger import SCHEMA, read_ledger
 from dlatlas.publishing.publish import whole
-from dlatlas.store import read_json, write_bytes
-from dlatlas.study import Study, load_study, study_names
-from dlatlas.verdict import judge_study, summary
 
 METADATA = "ro-crate-metadata.json"
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
@@ -48,8 +48,8 @@ def export(plan: Plan, name: str, to: Path | None = None) -> Path:
     study = plan.sweep(name).study
     signature = {"commit": entry["commit"], "date": entry["date"], "dirty": False, "cube": digest}
     files = {
-        f"params/{name}.yaml": (plan.settings.params / f"{name}.yaml").read_bytes(),
-        f"studies/{name}.py": (SOURCE / "studies" / f"{name}.py").read_bytes(),
+        f"params/{name}.yaml": plan.params[name].read_bytes(),
+        f"studies/{name}.py": plan.lab.file(name).read_bytes(),
         "ledger.json": _json({"schema": SCHEMA, "studies": {name: entry}}),
         "citation.bib": (cite(name, study, signature) + "\n").encode(),
     }
@@ -62,8 +62,8 @@ def export(plan: Plan, name: str, to: Path | None = None) -> Path:
     return to
 
 
-def check_archive(path: Path) -> str:
-    """Verifies every file of an archive, and computes its verdict again if the study is installed here.
+def check_archive(path: Path, lab: Lab) -> str:
+    """Verifies every file of an archive, and computes its verdict again if the lab here has the study.
 
     Returns:
         What was found, to be printed.
@@ -78,14 +78,14 @@ def check_archive(path: Path) -> str:
             if METADATA not in names:
                 raise InputError(f"{path}: not an archive of the atlas: it has no {METADATA}")
             archive.extractall(folder)  # which drops drives, leading slashes and ".."
-            return _checked(path, Path(folder), names)
+            return _checked(path, Path(folder), names, lab)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not an archive of the atlas: {type(error).__name__}: {error}") from None
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise InputError(f"{path}: not a whole ZIP archive ({error})") from None
 
 
-def _checked(path: Path, home: Path, names: list[str]) -> str:
+def _checked(path: Path, home: Path, names: list[str], lab: Lab) -> str:
     graph = read_json(home / METADATA)["@graph"]
     listed = {item["@id"]: item["sha256"] for item in graph if item["@type"] == "File"}
     for name in sorted({*listed, *names} - {METADATA}):
@@ -107,9 +107,9 @@ def _checked(path: Path, home: Path, names: list[str]) -> str:
         if digest != entry["cube"]:
             raise AtlasError(f"{path}/{file}: of cube {digest}, ledger.json says {entry['cube']}")
     told = f"{path}: {len(names)} files verified, cube {entry['cube']}, commit {entry['commit']}"
-    if study not in study_names():
+    if study not in lab.chapters:
         return f"{told}\n{study} is not installed here: its verdict ({verdict['verdict']}) was not computed again"
-    again = {**judge_study(load_study(study), open_cube(home / "cube.zarr")), "cube": entry["cube"]}
+    again = {**judge_study(lab.study(study), open_cube(home / "cube.zarr")), "cube": entry["cube"]}
     compare(f"{path}/verdict.json", again, verdict)
     return f"{told}\n{summary(again)}"
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dlatlas import __version__
 from dlatlas.errors import InputError
-from dlatlas.identity import digest
-from dlatlas.plan import Plan
-from dlatlas.store import read_json, write_bytes
+from dlatlas.identity.content import digest
+from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.planning.plan import Plan
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +70,7 @@ def entry(
         name: the study.
         cube: its verified cube.
         verdict: the record of ``verdict.json``.
-        head: `dlatlas.git.head` of a clean checkout.
+        head: `dlatlas.identity.git.head` of a clean checkout.
     """
     made = read_json(plan.stamp(name, "cube")).get("cost", {})
     machine = made.get("machine", {})

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dlatlas.check import verified_cube
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.git import dirty_files, git, head
-from dlatlas.plan import STAGES, Plan
-from dlatlas.provenance import read_signature
+from dlatlas.identity.git import dirty_files, git, head
+from dlatlas.identity.store import read_json
+from dlatlas.judging.check import verified_cube
+from dlatlas.planning.plan import STAGES, Plan
+from dlatlas.planning.provenance import read_signature
 from dlatlas.publishing.ledger import entry, read_ledger, write_ledger
 from dlatlas.publishing.remote import dvc, remote_name
-from dlatlas.store import read_json
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlatlas.cube import cube_digest, files_of, open_cube, stamp_of
+from dlatlas.cubes.cube import cube_digest, files_of, open_cube, stamp_of
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.git import git
-from dlatlas.provenance import read_signature
+from dlatlas.identity.git import git
+from dlatlas.identity.store import read_json
+from dlatlas.planning.provenance import read_signature
 from dlatlas.publishing.ledger import parse_ledger, read_ledger, variable_digest
-from dlatlas.store import read_json
 
 LEDGER = "results/ledger.json"
 

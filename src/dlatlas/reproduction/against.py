@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlatlas.check import verified_cube
-from dlatlas.cube import open_cube, stamp_of
+from dlatlas.cubes.cube import open_cube, stamp_of
 from dlatlas.errors import AtlasError
-from dlatlas.plotting.compare import compare_figures, side_by_side
+from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.judging.check import verified_cube
 from dlatlas.publishing.ledger import summary
 from dlatlas.reproduction.checkout import Origins
 from dlatlas.reproduction.compare import (
@@ -22,7 +22,7 @@ from dlatlas.reproduction.compare import (
     worst,
 )
 from dlatlas.reproduction.drift import Drift, changed_libraries, changed_processor, changes
-from dlatlas.store import read_json, write_bytes
+from dlatlas.reproduction.pictures import compare_figures, side_by_side
 
 if TYPE_CHECKING:
     import xarray as xr

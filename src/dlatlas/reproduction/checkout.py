@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.git import git
-from dlatlas.provenance import read_signature
+from dlatlas.identity.git import git
+from dlatlas.planning.provenance import read_signature
 from dlatlas.reproduction.environment import cache_folder
 
 

@@ -1,4 +1,4 @@
-"""Two makings of one study, compared: cubes, summaries in the ledger, verdicts; figures by `dlatlas.plotting.compare`.
+"""Two makings of one study, compared: cubes, summaries in the ledger, verdicts; figures in `pictures`.
 
 What counts as the same:
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from dlatlas import registry
+from dlatlas.declare import registry
+from dlatlas.declare.lab import Lab
+from dlatlas.declare.sweep import SOLVE_ROOTS, TRAIN_ROOTS
 from dlatlas.errors import InputError
-from dlatlas.identity import canonical, closure
-from dlatlas.measures.names import NAMES
-from dlatlas.plan import stage_roots
-from dlatlas.study import module
-from dlatlas.sweep import SOLVE_ROOTS, TRAIN_ROOTS
+from dlatlas.identity.code import closure
+from dlatlas.identity.content import canonical
+from dlatlas.planning.plan import stage_roots
 
 Kind = Literal["code", "params", "data", "library", "processor", "bytes", "commit", "rounding", "unknown"]
 
@@ -40,12 +41,11 @@ def changes(name: str, scale: str, was: Path, now: Path) -> list[Drift]:
 
 def changed_params(name: str, scale: str, was: Path, now: Path) -> list[Drift]:
     """Keys of the params file whose values differ, and both values; those of other scales do not count."""
-    other = f"params/{name}.yaml"
     old, new = (
-        {key: value for key, value in leaves(_yaml(root / other)).items() if _counts(key, scale)} for root in (was, now)
+        {key: value for key, value in leaves(_params(name, root)).items() if _counts(key, scale)} for root in (was, now)
     )
     return [
-        Drift("params", f"{other}: {key}: {_shown(old.get(key))} → {_shown(new.get(key))}")
+        Drift("params", f"params of {name}: {key}: {_shown(old.get(key))} → {_shown(new.get(key))}")
         for key in sorted({*old, *new})
         if canonical(old.get(key)) != canonical(new.get(key))
     ]
@@ -78,6 +78,10 @@ def _yaml(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _params(name: str, root: Path) -> dict[str, Any]:
+    return _yaml(next(iter(sorted((root / "params").rglob(f"{name}.yaml"))), root / "params" / f"{name}.yaml"))
+
+
 def _words(name: str, root: Path) -> set[str]:
     """All text values in a params file."""
 
@@ -91,13 +95,14 @@ def _words(name: str, root: Path) -> set[str]:
             for item in value:
                 yield from walk(item)
 
-    return set(walk(_yaml(root / "params" / f"{name}.yaml")))
+    return set(walk(_params(name, root)))
 
 
 def changed_data(name: str, was: Path, now: Path) -> list[Drift]:
     """Data sets that the study's params name and whose files differ by ``data.dvc``."""
     words = _words(name, was) | _words(name, now)
-    used = {file for data, file in registry.FILE_DATASETS.items() if data in words}
+    places = registry.named("data", _packages(now))
+    used = {registry.data_file(places[word]) for word in words & set(places)}
     old, new = (
         {
             file: md5
@@ -120,6 +125,9 @@ def changed_code(name: str, was: Path, now: Path) -> list[Drift]:
     """
     found: list[Drift] = []
     told: set[str] = set()
+    homes = [_home(name, root) for root in (was, now)]
+    if homes[0] != homes[1]:
+        return [Drift("code", f"{homes[0]} is {homes[1]} now: definitions cannot be told apart by name")]
     old, new = _stages(name, was), _stages(name, now)
     for stage in old:
         for root in sorted({*old[stage], *new[stage]} - told):
@@ -131,28 +139,36 @@ def changed_code(name: str, was: Path, now: Path) -> list[Drift]:
     return found
 
 
+def _home(name: str, root: Path) -> str:
+    """The module of a study in a checkout."""
+    lab = Lab.read(root)
+    return lab.module(name) if name in lab.chapters else f"dlatlas.studies.{name}"  # before December 2026
+
+
+def _packages(root: Path) -> tuple[str, ...]:
+    """Where names of the params files of a checkout are looked up: what is installed here under its names."""
+    return tuple(name for name in (registry.INSTRUMENT, Lab.read(root).package) if find_spec(name))
+
+
 def _stages(name: str, root: Path) -> dict[str, dict[str, str]]:
     """Stage -> definition -> digest of its text, for the code in a checkout; what it does not have is left out."""
-    home, words = module(name), _words(name, root)
-    named = [
-        table[word]
-        for table in (registry.MODELS, registry.DATASETS, registry.LOSSES, registry.OPTIMIZERS)
-        for word in words & set(table)
-    ]
-    measures = [f"dlatlas.measures.registry:MEASURES[{word}]" for word in words & set(NAMES)]
+    home, words = _home(name, root), _words(name, root)
+    places = {room: registry.named(room, _packages(root)) for room in registry.ROOMS}
+    named = [table[word] for room, table in places.items() if room != "measures" for word in words & set(table)]
+    measures = [places["measures"][word] for word in words & set(places["measures"])]
     roots = {
         "run": [*TRAIN_ROOTS, *SOLVE_ROOTS, *named, f"{home}:STUDY(setup)", f"{home}:STUDY(solve)"],
         "measure": ["dlatlas.measures.job:measure_stack", *measures, f"{home}:STUDY(measure)"],
-        **stage_roots(name),
+        **stage_roots(home),
     }
-    return {stage: _closure(of_stage, root / "src" / "dlatlas") for stage, of_stage in roots.items()}
+    return {stage: _closure(of_stage, root / "src") for stage, of_stage in roots.items()}
 
 
-def _closure(roots: Iterable[str], source: Path) -> dict[str, str]:
+def _closure(roots: Iterable[str], base: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for root in roots:
         try:
-            found |= closure([root], source)
+            found |= closure([root], base)
         except (InputError, SyntaxError):
             continue
     return found

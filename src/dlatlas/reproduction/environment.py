@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlatlas.errors import AtlasError
-from dlatlas.machine import processor
+from dlatlas.identity.machine import processor
 
 Choice = Literal["lock", "current"]
 

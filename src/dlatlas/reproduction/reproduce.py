@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dlatlas.declare.params import SCALES
 from dlatlas.errors import InputError, unknown
-from dlatlas.params import SCALES
 from dlatlas.publishing.ledger import read_ledger
 from dlatlas.reproduction import pulled
 from dlatlas.reproduction.against import Against, with_ledger, with_results
@@ -188,7 +188,7 @@ def _ledger(tree: Path, tell: Tell) -> dict[str, Any]:
 
 
 def _names(request: Request, tree: Path, ledger: Iterable[str]) -> list[str]:
-    found = sorted(path.stem for path in (tree / "params").glob("*.yaml"))
+    found = sorted(path.stem for path in (tree / "params").rglob("*.yaml"))
     names = [name.replace("-", "_") for name in request.studies] or [name for name in found if name in ledger] or found
     for name in names:
         if name not in found:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dlatlas import registry
 from dlatlas.data.dataset import Dataset, Online
+from dlatlas.declare import registry
+from dlatlas.declare.study import Study
 from dlatlas.errors import InputError
+from dlatlas.identity.streams import stream, torch_seed
 from dlatlas.optimizers.rule import UpdateRule
-from dlatlas.streams import stream, torch_seed
-from dlatlas.study import Study
 from dlatlas.training.stack import Stack
 
 
@@ -62,7 +62,7 @@ def build(stack: Stack) -> Built:
     and the seed: runs that differ in the step size alone start from one point on one data set.
     """
     dtype = torch.float64 if stack["precision"] == "float64" else torch.float32
-    maker = registry.find(registry.MODELS, "model", stack["model"])
+    maker = registry.load(stack.things["model"])
     names = _arguments(maker, stack)
     networks = []
     with torch.random.fork_rng(devices=[]):
@@ -93,8 +93,8 @@ def build(stack: Stack) -> Built:
         which=torch.tensor(which),
         hyper=hyper,
         words=words,
-        loss=registry.find(registry.LOSSES, "loss", stack["loss"]),
-        rule=registry.find(registry.OPTIMIZERS, "optimizer", stack["optimizer"]),
+        loss=registry.load(stack.things["loss"]),
+        rule=registry.load(stack.things["optimizer"]),
     )
 
 
@@ -123,7 +123,7 @@ def _stacked(values: list[dict[str, Tensor]], dtype: torch.dtype) -> dict[str, T
 
 
 def _data(stack: Stack) -> tuple[list[Dataset | Online], list[int]]:
-    maker = registry.find(registry.DATASETS, "data set", stack["data"])
+    maker = registry.load(stack.things["data"])
     names = _arguments(maker, stack)
     sets: dict[str, Dataset | Online] = {}
     which = []

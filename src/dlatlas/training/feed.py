@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlatlas.errors import InputError
-from dlatlas.streams import Streams
+from dlatlas.identity.streams import Streams
 from dlatlas.training.build import Built
 from dlatlas.training.order import epoch_order, order_keys
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor
 
+from dlatlas.declare.study import Study
 from dlatlas.errors import CorruptedError
-from dlatlas.store import read_sealed, write_sealed
-from dlatlas.study import Study
+from dlatlas.identity.store import read_sealed, write_sealed
 from dlatlas.training.build import prepare_stack
 from dlatlas.training.device import accelerator, arithmetic
 from dlatlas.training.ensemble import Progress, StackedEnsemble

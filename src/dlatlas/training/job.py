@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from dlatlas.declare.study import Study
+from dlatlas.declare.sweep import Shard, StackPlan, Sweep
 from dlatlas.errors import AtlasError, CorruptedError, InputError
-from dlatlas.identity import digest
-from dlatlas.machine import processor
-from dlatlas.store import (
+from dlatlas.identity.content import digest
+from dlatlas.identity.machine import processor
+from dlatlas.identity.store import (
     check_digest,
     only_one,
     read_arrays,
@@ -30,8 +32,6 @@ from dlatlas.store import (
     write_json,
     write_sealed,
 )
-from dlatlas.study import Study
-from dlatlas.sweep import Shard, StackPlan, Sweep
 from dlatlas.training.halves import Arrays, Rows, in_halves, joined
 from dlatlas.training.stack import Stack, stack_of
 
@@ -247,7 +247,7 @@ def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
 
     progress = part.with_name(f"{part.name}.progress")
     if len(stack) >= len(gpus()) > 1:
-        return fit_split(stack, sweep.name, progress, gpus())
+        return fit_split(stack, sweep.study.module, progress, gpus())
     return fit_stack(stack, sweep.study, progress)
 
 
@@ -255,19 +255,16 @@ def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
     arrays = {name: np.asarray(value) for name, value in results.items()}
     expected = set(sweep.study.variables)
     if set(arrays) != expected:
-        raise InputError(
-            f"src/dlatlas/studies/{sweep.name}.py: solve returns {sorted(arrays)}, "
-            f"variables declares {sorted(expected)}"
-        )
+        raise InputError(f"{sweep.study.module}: solve returns {sorted(arrays)}, variables declares {sorted(expected)}")
     for name, value in arrays.items():
         dims = len(sweep.study.variables[name].dims)
         if value.ndim != 1 + dims or len(value) != len(stack):
             raise InputError(
-                f"src/dlatlas/studies/{sweep.name}.py: solve: {name} has shape {value.shape}, "
+                f"{sweep.study.module}: solve: {name} has shape {value.shape}, "
                 f"expected ({len(stack)}, ...) with {dims} more dimensions"
             )
         if value.dtype.kind not in "biuf":
-            raise InputError(f"src/dlatlas/studies/{sweep.name}.py: solve: {name} is not an array of numbers")
+            raise InputError(f"{sweep.study.module}: solve: {name} is not an array of numbers")
     # Whole numbers and truth values become floats too: only a float can say that there is no result.
     arrays = {name: value if value.dtype == np.float32 else value.astype(np.float64) for name, value in arrays.items()}
     finite = np.ones(len(stack), dtype=bool)

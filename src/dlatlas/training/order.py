@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlatlas.streams import torch_seed
+from dlatlas.identity.streams import torch_seed
 
 
 def _signed(word: int) -> int:

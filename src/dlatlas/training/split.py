@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlatlas.study import load_study
+from dlatlas.declare.lab import load_study
 from dlatlas.training.halves import Arrays, joined
 from dlatlas.training.stack import Stack
 
@@ -23,7 +23,7 @@ def fit_split(stack: Stack, study: str, progress: Path, devices: Sequence[str]) 
 
     Args:
         stack: the runs.
-        study: the study's name.
+        study: the study's module.
         progress: where states are kept; each share has its own file beside it.
         devices: what CUDA_VISIBLE_DEVICES is for each process; "" is a processor.
     """

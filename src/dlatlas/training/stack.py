@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dlatlas.identity import canonical
-from dlatlas.streams import stream
-from dlatlas.study import Value
-from dlatlas.sweep import StackPlan, Sweep
+from dlatlas.declare.study import Value
+from dlatlas.declare.sweep import StackPlan, Sweep
+from dlatlas.identity.content import canonical
+from dlatlas.identity.streams import stream
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,14 @@ class Stack:
         shared: those that all of them share because they change shapes or code paths.
         folder: where the prepared data sets are.
         late: hyper-parameters that the study got after its first results, and their defaults.
+        things: where its model, data set, loss and update rule live, as ``module:definition`` (kind train).
     """
 
     runs: Sequence[Mapping[str, Value]]
     shared: Mapping[str, Value]
     folder: Path
     late: Mapping[str, Value] = field(default_factory=dict)
+    things: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -55,4 +57,4 @@ class Stack:
 def stack_of(sweep: Sweep, plan: StackPlan, folder: Path) -> Stack:
     """The runs of a plan, with the prepared data sets in ``folder``."""
     runs, shared = sweep.runs(plan.index), sweep.shared(plan)
-    return Stack(runs, shared, folder, sweep.late)
+    return Stack(runs, shared, folder, sweep.late, sweep.things(shared))

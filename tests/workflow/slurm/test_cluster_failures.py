@@ -36,7 +36,7 @@ def toil(checkout, tmp_path_factory):
     for name in ("orders", "release"):
         (repo.path / name).mkdir()
     code = (
-        "import json; from pathlib import Path; from dlatlas.plan import Plan, Settings\n"
+        "import json; from pathlib import Path; from dlatlas.planning.plan import Plan, Settings\n"
         "sweep = Plan(Settings.read({'scale': 'smoke'}, Path('.'))).sweep('toil')\n"
         "print(json.dumps({shard.stacks[0].shared['number']: shard.digest for shard in sweep.shards}))"
     )

@@ -21,8 +21,8 @@ def files(folder):
 def pair(checkout, lab, tmp_path_factory):
     """Three studies made on the cluster and, at the same time, on this machine."""
     here = checkout(tmp_path_factory.mktemp("here") / "repo", STUDIES)
-    here.edit("src/dlatlas/verdict.py", "DRAWS = 499", "DRAWS = 49")  # the same on both sides, sooner
-    here.edit("src/dlatlas/verdict.py", "SHUFFLES = 199", "SHUFFLES = 19")
+    here.edit("src/dlatlas/judging/verdict.py", "DRAWS = 499", "DRAWS = 49")  # the same on both sides, sooner
+    here.edit("src/dlatlas/judging/verdict.py", "SHUFFLES = 199", "SHUFFLES = 19")
     there = here.copy(tmp_path_factory.mktemp("there") / "repo")
     there.site = lab.dlatlas(there, "cluster", "init")
     process = lab.snakemake(there)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlatlas.study import Claim, Control, Study, Variable, count
-from dlatlas.verdict import AtLeast
+from dlatlas.declare.study import Claim, Control, Study, Variable, count
+from dlatlas.judging.verdict import AtLeast
 
 PATIENCE = 150.0
 """Seconds after which a held job goes on, so that no test hangs."""

@@ -1,0 +1,44 @@
+"""A new study: one params file and one Python file that run at once."""
+
+import re
+from pathlib import Path
+from string import Template
+
+from dlatlas.declare.lab import SHARED, Lab
+from dlatlas.errors import InputError
+from dlatlas.identity.store import write_bytes
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Path]:
+    """Writes ``<params>/<chapter>/<name>.yaml`` and ``<package>/<chapter>/<name>.py`` from the templates.
+
+    Args:
+        name: the study's name.
+        lab: where its Python file goes.
+        params: the folder of params files.
+        chapter: the folder in both, "" for none.
+
+    Raises:
+        InputError: a name that is no Python module name, or one that is taken; nothing is written then.
+    """
+    name, chapter = name.replace("-", "_"), chapter.replace("-", "_")
+    for what, word in (("study name", name), ("chapter", chapter)):
+        if word and not re.fullmatch(r"[a-z][a-z0-9_]*", word):
+            raise InputError(f"{what}: expected lower-case words joined by underscores, found {word!r}")
+    if chapter in SHARED:
+        raise InputError(f"chapter: {chapter} holds what studies share; found {chapter!r}")
+    targets = {
+        params / chapter / f"{name}.yaml": "params.yaml",
+        lab.folder / chapter / f"{name}.py": "study.py.txt",
+    }
+    for path in targets:
+        if path.exists() or name in lab.chapters:
+            raise InputError(f"{path.name}: a study named {name} exists already; nothing was written")
+    source, *_ = [lab.near(path) for path in targets if path.suffix == ".py"]
+    schema = "../schema.json" if chapter else "schema.json"
+    for path, template in targets.items():
+        text = Template((TEMPLATES / template).read_text(encoding="utf-8"))
+        write_bytes(path, text.substitute(name=name, source=source, schema=schema).encode())
+    return list(targets)

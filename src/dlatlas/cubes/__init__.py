@@ -1,0 +1,1 @@
+"""Labelled stores of all that a study measured."""

@@ -1,0 +1,282 @@
+"""The schema of ``params/<study>.yaml``: strict, and every error says file, line, key, found and allowed."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dlatlas.declare import registry
+from dlatlas.declare.study import Parameter, Study, Value
+from dlatlas.errors import InputError, unknown
+
+SCALES = ("smoke", "laptop", "cluster")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Range(_Strict):
+    """Whole numbers: ``{range: 5}`` is 0 to 4, ``{range: [2, 11, 3]}`` is 2, 5, 8."""
+
+    range: Annotated[int, Field(ge=1)] | Annotated[list[int], Field(min_length=2, max_length=3)]
+
+
+class Linspace(_Strict):
+    """Evenly spaced, ends included: ``{linspace: [first, last, how many]}``."""
+
+    linspace: Annotated[list[float | int], Field(min_length=3, max_length=3)]
+
+
+class Geomspace(_Strict):
+    """Evenly spaced in the logarithm, ends included: ``{geomspace: [first, last, how many]}``."""
+
+    geomspace: Annotated[list[float | int], Field(min_length=3, max_length=3)]
+
+
+class Logspace(_Strict):
+    """Powers of ten, ends included: ``{logspace: [first exponent, last exponent, how many]}``."""
+
+    logspace: Annotated[list[float | int], Field(min_length=3, max_length=3)]
+
+
+Scalar = bool | int | float | str
+Axis = list[Scalar] | Range | Linspace | Geomspace | Logspace
+
+
+class Scale(_Strict):
+    """What one scale changes."""
+
+    fixed: dict[str, Scalar] = Field(default={}, description="values that this scale sets instead")
+    axes: dict[str, Axis] = Field(default={}, description="axes that this scale sets instead")
+    zip: dict[str, dict[str, Axis]] = Field(default={}, description="zipped axes that this scale sets instead")
+    shard_runs: int | None = Field(default=None, ge=1, description="at most this many runs in one job")
+
+
+class Params(_Strict):
+    """One params file: what is swept for one study."""
+
+    fixed: dict[str, Scalar] = Field(default={}, description="hyper-parameters with one value")
+    axes: dict[str, Axis] = Field(default={}, description="swept hyper-parameters; each is a dimension of the cube")
+    zip: dict[str, dict[str, Axis]] = Field(
+        default={}, description="hyper-parameters swept together: one dimension, several coordinates"
+    )
+    measures: list[str] = Field(default=[], description="what is measured on trained networks (kind train)")
+    shard_runs: int = Field(default=512, ge=1, description="at most this many runs in one job")
+    scales: dict[Literal["smoke", "laptop", "cluster"], Scale] = Field(
+        description="smoke: seconds, for tests; laptop: a minute on 2 cores; cluster: the paper's size or larger"
+    )
+
+
+class Point(BaseModel):
+    """A params file resolved at one scale: dimension -> hyper-parameter -> values, and the fixed values."""
+
+    dims: dict[str, dict[str, list[Any]]]
+    fixed: dict[str, Any]
+    measures: list[str]
+    shard_runs: int
+
+
+def read_params(path: Path, study: Study, scale: str) -> Point:
+    """A params file at one scale, checked against the study's parameters.
+
+    Raises:
+        InputError: anything wrong with it, in one line.
+    """
+    tree, lines = _load(path)
+    try:
+        params = Params.model_validate(tree)
+    except ValidationError as error:
+        raise _readable(path, lines, error) from None
+    if scale not in params.scales:
+        raise InputError(f"{_named(path)}: no scale {scale!r}; this file has {', '.join(params.scales)}")
+    return _resolve(path, lines, params, study, scale)
+
+
+def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, scale: str) -> Point:
+    chosen = params.scales[scale]
+    known = study.all_parameters()
+
+    def where(*keys: object) -> str:
+        return _where(path, lines, keys)
+
+    def values_of(axis: Axis, name: str, *keys: object, alone: bool = True) -> list[Value]:
+        if name not in known:
+            raise unknown(where(*keys), "hyper-parameter", name, known)
+        return _values(axis, known[name], lambda *more: where(*keys, *more), study.packages, alone)
+
+    dims: dict[str, dict[str, list[Any]]] = {}
+    for source, layer in (((), params), (("scales", scale), chosen)):
+        for name, axis in layer.axes.items():
+            dims[name] = {name: values_of(axis, name, *source, "axes", name)}
+        for dim, group in layer.zip.items():
+            columns = {
+                name: values_of(axis, name, *source, "zip", dim, name, alone=len(group) == 1)
+                for name, axis in group.items()
+            }
+            lengths = {name: len(column) for name, column in columns.items()}
+            if len(set(lengths.values())) != 1:
+                raise InputError(f"{where(*source, 'zip', dim)}: zipped axes differ in length: {lengths}")
+            points = list(zip(*columns.values()))
+            for position, point in enumerate(points):
+                if point in points[:position]:
+                    raise InputError(f"{where(*source, 'zip', dim)}: the point {point} stands twice, at {position} too")
+            dims[dim] = columns
+    owner: dict[str, str] = {}
+    for dim, columns in dims.items():
+        for name in columns:
+            if name in owner:
+                raise InputError(f"{where('axes')}: {name} is swept twice, in {owner[name]} and in {dim}")
+            owner[name] = dim
+    fixed: dict[str, Any] = {name: parameter.default for name, parameter in known.items() if name not in owner}
+    for source, layer in (((), params), (("scales", scale), chosen)):
+        for name, value in layer.fixed.items():
+            if name not in known:
+                raise unknown(where(*source, "fixed"), "hyper-parameter", name, known)
+            if name in owner:
+                raise InputError(f"{where(*source, 'fixed', name)}: {name} is also an axis; keep one of the two")
+            fixed[name] = known[name].check(value, where(*source, "fixed", name), study.packages)
+    if study.kind != "train" and params.measures:
+        raise InputError(f"{where('measures')}: only studies of kind train have measures; this one is {study.kind}")
+    if study.kind == "train":
+        _check_measures(params.measures, known, where, study.packages)
+    return Point(dims=dims, fixed=fixed, measures=params.measures, shard_runs=chosen.shard_runs or params.shard_runs)
+
+
+def _check_measures(
+    measures: list[str],
+    known: Mapping[str, Parameter],
+    where: Any,  # noqa: ANN401
+    packages: tuple[str, ...],
+) -> None:
+    if not measures:
+        raise InputError(f"{where('measures')}: a study of kind train needs at least one measure")
+    for position, name in enumerate(measures):
+        registry.root("measures", name, packages, where("measures", position))
+        if name in known:
+            raise InputError(f"{where('measures', position)}: {name!r} is also a hyper-parameter of this study")
+
+
+def _values(
+    axis: Axis,
+    parameter: Parameter,
+    where: Any,  # noqa: ANN401
+    packages: tuple[str, ...],
+    alone: bool = True,
+) -> list[Value]:
+    raw: list[Any]
+    if isinstance(axis, list):
+        raw = axis
+    elif isinstance(axis, Range):
+        raw = list(range(*(axis.range if isinstance(axis.range, list) else [axis.range])))
+    else:
+        kind, (first, last, how_many) = next(iter(axis.model_dump().items()))
+        if int(how_many) != how_many or how_many < 1:
+            raise InputError(f"{where(kind)}: expected a positive number of points, found {how_many}")
+        if kind == "geomspace" and first * last <= 0:
+            raise InputError(f"{where(kind)}: both ends of a geomspace have one sign, found {first} and {last}")
+        raw = [float(f"{value:.12g}") for value in getattr(np, kind)(first, last, int(how_many))]
+        if parameter.kind == "count":
+            raw = list(dict.fromkeys(round(value) for value in raw))
+    if not raw:
+        raise InputError(f"{where()}: an axis needs at least one value, found none")
+    values = [parameter.check(value, where(position), packages) for position, value in enumerate(raw)]
+    seen: dict[Value, int] = {}
+    for position, value in enumerate(values):
+        if alone and value in seen:  # a zipped column may repeat values; its points may not
+            raise InputError(f"{where(position)}: {value!r} stands twice on this axis (also at [{seen[value]}])")
+        seen[value] = position
+    return values
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # in C where it was built
+    """YAML 1.2 floats (``1e-3``), and a key that stands twice is an error."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"),
+    list("-+0123456789."),
+)
+
+
+def _load(path: Path) -> tuple[Any, dict[str, int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{_named(path)}: no such file") from None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        lines: dict[str, int] = {}
+        _walk(path, node, (), lines)
+        tree = loader.construct_document(node) if node else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise InputError(f"{_named(path)}: line {line}: {error.problem}") from None
+    return tree, lines
+
+
+def _walk(path: Path, node: Any, keys: tuple[object, ...], lines: dict[str, int]) -> None:  # noqa: ANN401
+    if node is None:
+        return
+    lines[_dotted(keys)] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        names = set()
+        for key, value in node.value:
+            if key.value in names:
+                raise InputError(
+                    f"{_named(path)}: {_dotted((*keys, key.value))} (line {key.start_mark.line + 1}): "
+                    "stands twice; keep one of the two"
+                )
+            names.add(key.value)
+            _walk(path, value, (*keys, key.value), lines)
+            lines[_dotted((*keys, key.value))] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for position, value in enumerate(node.value):
+            _walk(path, value, (*keys, position), lines)
+
+
+def _named(path: Path) -> str:
+    """A params file as a person says it, with its chapter if it lies in one."""
+    parts = path.parts[-3:]
+    return "/".join(parts[parts.index("params") :]) if "params" in parts else f"params/{path.name}"
+
+
+def _dotted(keys: tuple[object, ...]) -> str:
+    text = ""
+    for key in keys:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text
+
+
+def _where(path: Path, lines: dict[str, int], keys: tuple[object, ...]) -> str:
+    for length in range(len(keys), 0, -1):
+        if _dotted(keys[:length]) in lines:
+            return f"{_named(path)}: {_dotted(keys)} (line {lines[_dotted(keys[:length])]})"
+    return f"{_named(path)}: {_dotted(keys)}" if keys else _named(path)
+
+
+def _readable(path: Path, lines: dict[str, int], error: ValidationError) -> InputError:
+    """Pydantic's first complaint in our own words."""
+    first = error.errors()[0]
+    location: tuple[object, ...] = ()
+    for key in first["loc"]:  # pydantic puts the names of union members between ours: keep what is in the file
+        if _dotted((*location, key)) in lines:
+            location = (*location, key)
+    where, found = _where(path, lines, location), first["input"]
+    if first["type"] == "missing":
+        return InputError(f"{_named(path)}: the key {first['loc'][-1]!r} is missing")
+    if first["type"] == "literal_error" and location[:1] == ("scales",):
+        return unknown(where, "scale", found, SCALES)
+    if {"axes", "zip"} & set(location):
+        forms = "a list of values or one of range, linspace, geomspace, logspace"
+        return InputError(f"{where}: expected {forms}, found {found!r}")
+    if first["type"] == "extra_forbidden":
+        owner = Scale if location[:1] == ("scales",) else Params
+        return unknown(where, "key", location[-1], owner.model_fields)
+    return InputError(f"{where}: {first['msg'].lower()}, found {found!r}")

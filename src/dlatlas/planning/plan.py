@@ -1,0 +1,274 @@
+"""What is to be made, by name. Every name is a digest of all that it depends on: existence means up to date.
+
+The Snakefile reads nothing else of the package, so this imports neither torch nor xarray and writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dlatlas.declare import registry
+from dlatlas.declare.lab import Lab, check_pairs
+from dlatlas.declare.params import SCALES
+from dlatlas.declare.sweep import Shard, Sweep, load_sweep
+from dlatlas.errors import InputError, unknown
+from dlatlas.identity import pointer
+from dlatlas.identity.code import SOURCE, code_digest
+from dlatlas.identity.content import digest, file_digest
+from dlatlas.identity.store import read_json, write_json
+
+STAGES = {
+    "cube": ("cube.zarr",),
+    "verdict": ("verdict.json",),
+    "figure": ("figure.svg", "figure.png"),
+}
+"""The stages of a study after its measures, and what each leaves in ``results/<study>/``."""
+
+
+def stage_roots(home: str) -> dict[str, list[str]]:
+    """The code that each of those stages of the study in a module depends on, see `dlatlas.identity.code`."""
+    claimed = ("title", "claims", "theory")
+    assembly = ["dlatlas.cubes.assembly:gather", "dlatlas.cubes.assembly:assemble", "dlatlas.cubes.cube:write_cube"]
+    return {
+        "cube": [*assembly, f"{home}:STUDY(variables)"],
+        "verdict": ["dlatlas.judging.verdict:judge_study", *(f"{home}:STUDY({part})" for part in claimed)],
+        "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+    }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are, and at which scale.
+
+    Attributes:
+        root: the checkout.
+        params, data, results: folders; relative ones are taken from the working directory.
+        scale: smoke, laptop or cluster.
+        studies: which of them, by name or chapter, or ``tour``; all that have a params file when empty.
+    """
+
+    root: Path
+    params: Path
+    data: Path
+    results: Path
+    scale: str = "laptop"
+    studies: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], root: Path) -> "Settings":
+        """Settings from Snakemake's config or the command line.
+
+        Raises:
+            InputError: an unknown key or scale.
+        """
+        allowed = ("params", "data", "results", "scale", "studies")
+        for key in config:
+            if key not in allowed:
+                raise unknown("--config", "key", key, allowed)
+        scale = str(config.get("scale", "laptop"))
+        if scale not in SCALES:
+            raise unknown("--config scale", "scale", scale, SCALES)
+        chosen = config.get("studies", ())
+        names = chosen.replace(",", " ").split() if isinstance(chosen, str) else list(chosen)
+        return cls(
+            root=root,
+            params=Path(config.get("params", root / "params")),
+            data=Path(config.get("data", "data")),
+            results=Path(config.get("results", "results")),
+            scale=scale,
+            studies=tuple(str(name).replace("-", "_") for name in names),
+        )
+
+    @property
+    def pointer(self) -> Path:
+        """``data.dvc``, which says what the data sets are."""
+        return self.root / "data.dvc"
+
+    def options(self) -> str:
+        """The same settings as command-line options."""
+        return f"--params {self.params} --data {self.data} --results {self.results} --scale {self.scale}"
+
+
+class Plan:
+    """All studies, their shards, and the names of everything that is made of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lab = Lab.read(settings.root)
+        self.params = self.lab.params(settings.params)
+        if settings.params == settings.root / "params":
+            check_pairs(self.lab, self.params)
+        self.names = self._chosen() or tuple(sorted(self.params))
+        if not self.names:
+            raise InputError(f"{settings.params}: no params file; `dlatlas new NAME` writes one")
+        self.complete = set(self.names) == set(self.params)
+        """Whether these are all studies that have a params file."""
+        self._sweeps: dict[str, Sweep] = {}
+
+    def _chosen(self) -> tuple[str, ...]:
+        """The studies that the settings name, a chapter for all of its studies."""
+        chapters = {chapter for chapter in self.lab.chapters.values() if chapter}
+        found: list[str] = []
+        for word in self.settings.studies:
+            if word == "tour":
+                found += self.lab.tour or sorted(self.params)
+            elif word in chapters:
+                found += [name for name, chapter in self.lab.chapters.items() if chapter == word]
+            elif word in self.params:
+                found.append(word)
+            else:
+                raise unknown("--config studies", "study or chapter", word, [*self.params, *chapters, "tour"])
+        return tuple(dict.fromkeys(name for name in found if name in self.params))
+
+    def sweep(self, name: str) -> Sweep:
+        """The sweep of a study."""
+        if name not in self._sweeps:
+            s = self.settings
+            self._sweeps[name] = load_sweep(self.lab.study(name), self.params[name], s.scale, s.pointer)
+        return self._sweeps[name]
+
+    def said(self, name: str) -> str:
+        """A study's params file as seen from the checkout, for errors."""
+        return self.lab.near(self.params[name])
+
+    def home(self, name: str) -> Path:
+        """``results/<study>``."""
+        return self.settings.results / name
+
+    # Names of what is made.
+
+    @cached_property
+    def data_stamp(self) -> Path:
+        """Says that the prepared data are those of ``data.dvc``."""
+        return self.settings.results / "prepared" / f"{file_digest(self.settings.pointer)[:20]}.json"
+
+    def needs_data(self, name: str) -> bool:
+        """Whether a study reads prepared files."""
+        return bool(self.data(name))
+
+    def data(self, name: str) -> dict[str, str]:
+        """The prepared data sets that a study reads, and the digests of their files."""
+        sweep = self.sweep(name)
+        if sweep.study.kind != "train":
+            return {}
+        values = {sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))} - {None}
+        places = {str(value): registry.root("data", str(value), sweep.study.packages) for value in values}
+        files = {value: registry.data_file(place) for value, place in sorted(places.items())}
+        return {value: pointer.digest(self.settings.pointer, file) for value, file in files.items() if file}
+
+    def shard(self, name: str, wanted: str) -> Shard:
+        """The shard of that digest.
+
+        Raises:
+            InputError: there is none in this plan.
+        """
+        for shard in self.sweep(name).shards:
+            if shard.digest == wanted:
+                return shard
+        raise InputError(f"{self.said(name)}: no shard {wanted} at scale {self.settings.scale}; has the file changed?")
+
+    def shard_manifest(self, name: str, shard: str) -> Path:
+        """The manifest of a trained shard."""
+        return self.home(name) / "shards" / f"{shard}.json"
+
+    def measured(self, name: str) -> dict[str, Path]:
+        """Shard digest -> manifest of its measures; empty for kinds that have none."""
+        sweep = self.sweep(name)
+        if sweep.study.kind != "train":
+            return {}
+        code = self._measure_code(name)
+        return {
+            shard.digest: self.home(name) / "measures" / f"{digest([shard.digest, list(sweep.measures), code])}.json"
+            for shard in sweep.shards
+        }
+
+    def _measure_code(self, name: str) -> str:
+        sweep = self.sweep(name)
+        own = [f"{sweep.study.module}:STUDY(measure)", f"{sweep.study.module}:STUDY(variables)"]
+        named = [registry.root("measures", measure, sweep.study.packages) for measure in sweep.measures]
+        return code_digest(["dlatlas.measures.job:measure_stack", *own, *named])
+
+    def shard_of(self, name: str, measured: str) -> str:
+        """The shard that a manifest of measures belongs to."""
+        for shard, path in self.measured(name).items():
+            if path.stem == measured:
+                return shard
+        raise InputError(f"{self.said(name)}: nothing named {measured} is measured at scale {self.settings.scale}")
+
+    def stage_digest(self, name: str, stage: str) -> str:
+        """The digest of one stage of a study: all that it depends on."""
+        sweep, code = self.sweep(name), code_digest(stage_roots(self.lab.module(name))[stage])
+        if stage == "cube":
+            parts = [path.stem for path in self.measured(name).values()]
+            shards = [shard.digest for shard in sweep.shards]
+            return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
+        return digest([self.stage_digest(name, "cube" if stage == "verdict" else "verdict"), code])
+
+    def codes(self, name: str) -> dict[str, str]:
+        """Digest of the code of each stage of a study, without what it is run on; ``run`` trains, solves or samples."""
+        sweep = self.sweep(name)
+        recipes = sorted({sweep.code(stack.shared) for shard in sweep.shards for stack in shard.stacks})
+        measure = {"measure": self._measure_code(name)} if sweep.study.kind == "train" else {}
+        return {
+            "run": digest(recipes),
+            **measure,
+            **{stage: code_digest(roots) for stage, roots in stage_roots(sweep.study.module).items()},
+        }
+
+    def stamp(self, name: str, stage: str) -> Path:
+        """Says that a stage of a study is done; its name is its digest."""
+        return self.home(name) / "stamps" / f"{stage}-{self.stage_digest(name, stage)}.json"
+
+    def cube_inputs(self, name: str) -> list[Path]:
+        """What a cube is assembled from."""
+        shards = [self.shard_manifest(name, shard.digest) for shard in self.sweep(name).shards]
+        return [*shards, *self.measured(name).values()]
+
+    @cached_property
+    def atlas_stamp(self) -> Path:
+        """Says that the page is up to date with every study."""
+        figures = [self.stage_digest(name, "figure") for name in self.names]
+        files = [*sorted((SOURCE / "pages").rglob("*.*")), SOURCE / "declare" / "cite.py"]
+        files += [self.lab.file(name) for name in self.names]
+        looks = [file_digest(path) for path in files if "__pycache__" not in path.parts]
+        return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
+
+    def targets(self) -> list[Path]:
+        """All that a complete atlas has: the page, and each study's cube, verdict and figure.
+
+        The page alone would not do: Snakemake does not miss an intermediate whose descendants are there.
+        """
+        return [self.atlas_stamp, *(self.stamp(name, stage) for name in self.names for stage in STAGES)]
+
+    @property
+    def page(self) -> Path:
+        """The front page."""
+        return self.settings.results / "atlas" / "index.html"
+
+    # Stamps.
+
+    def write_stamp(self, path: Path, made: Iterable[Path], record: Mapping[str, Any]) -> None:
+        """Says that a stage is done, and takes the stamps of its older versions away."""
+        write_json(path, {**record, "made": [str(item.relative_to(path.parent.parent)) for item in made]})
+        stage = path.stem.partition("-")[0]
+        for other in path.parent.glob(f"{stage}-*.json"):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+    def forget_lost(self) -> list[Path]:
+        """Removes stamps that lie: those whose products somebody has deleted. Returns what is missing.
+
+        Called once before the graph is built, never inside a job.
+        """
+        lost = []
+        for stamp in (*self.targets(), self.data_stamp):
+            if not stamp.is_file():
+                continue
+            base = self.settings.data if stamp == self.data_stamp else stamp.parent.parent
+            missing = [base / item for item in read_json(stamp)["made"] if not (base / item).exists()]
+            if missing:
+                stamp.unlink()
+                lost += missing
+        return lost

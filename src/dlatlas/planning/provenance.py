@@ -1,0 +1,97 @@
+"""Where a figure or page comes from, written into the file itself: its signature."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlatlas import __version__
+from dlatlas.declare.cite import cite
+from dlatlas.errors import InputError
+from dlatlas.identity import content as identity
+from dlatlas.identity.git import head
+from dlatlas.planning.plan import Plan
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+
+def provenance(study: str, scale: str, digests: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """A signature: commit and its date, study, scale, digests, and the command that makes the file again.
+
+    It holds nothing of the clock or the machine, so that equal input gives equal files.
+
+    Args:
+        study: the study, or all of them joined by commas.
+        scale: smoke, laptop or cluster.
+        digests: name -> digest of what the file shows.
+        now: `dlatlas.identity.git.head` of the checkout.
+    """
+    return {
+        "atlas": __version__,
+        "study": study,
+        "scale": scale,
+        **now,
+        **digests,
+        "again": f"snakemake --cores all --config studies={study} scale={scale}",
+    }
+
+
+def figure_signature(plan: Plan, study: str, cube: "xr.Dataset", digest: str) -> str:
+    """The signature of a study's figure, drawn from a cube of that digest."""
+    codes = identity.digest(plan.codes(study))
+    digests = {"cube": digest, "params": plan.stage_digest(study, "cube"), "code": codes}
+    record = provenance(study, plan.settings.scale, digests, head(plan.settings.root))
+    record["versions"] = json.loads(cube.attrs.get("versions", "{}"))
+    record["cite"] = cite(study, plan.sweep(study).study, record)
+    return signed(record)
+
+
+def signed(signature: Mapping[str, Any]) -> str:
+    """A signature as text: JSON, sorted, ASCII, and safe inside an HTML script element."""
+    return json.dumps(signature, sort_keys=True).replace("<", "\\u003c")
+
+
+def read_signature(path: Path) -> dict[str, Any]:
+    """What an SVG, PNG or HTML file of ours says of itself, recognised by its content, not its name.
+
+    Raises:
+        InputError: not a file of ours, or a signature that is not whole.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    text = _png_text(path) if content.startswith(PNG_MAGIC) else _markup_text(content)
+    if text is None or not text.startswith("{"):
+        raise InputError(f"{path}: not a file of the atlas: it carries no signature")
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: its signature cannot be read ({error}); delete it and run again") from None
+    if "again" not in record:
+        raise InputError(f"{path}: not a file of the atlas: its signature is of another program")
+    return record
+
+
+def _png_text(path: Path) -> str | None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Description")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path}: not a whole PNG file ({error})") from None
+
+
+def _markup_text(content: bytes) -> str | None:
+    text = content.decode("utf-8", errors="replace")
+    page = re.search(r'<script type="application/json" id="signature">(.*?)</script>', text, re.DOTALL)
+    if page:
+        return page[1]
+    figure = re.search(r"<dc:description>(.*?)</dc:description>", text, re.DOTALL)
+    return html.unescape(figure[1]) if figure else None

@@ -1,1 +1,0 @@
-"""Predictions: closed forms, quadratures, differential equations; no torch."""

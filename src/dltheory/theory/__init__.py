@@ -1,0 +1,1 @@
+"""Formulas that studies test."""

@@ -1,0 +1,56 @@
+"""What the terminal shows of the same results."""
+
+import io
+import subprocess
+import sys
+
+from rich.console import Console
+
+from dlatlas.cli.show import card, table
+
+
+def printed(function, *args, width=100):
+    out = io.StringIO()
+    function(*args, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+def test_the_table_has_a_line_a_study_with_its_verdict(plan):
+    lines = printed(table, plan).splitlines()
+    assert len(lines) == 1 + len(plan.names)
+    for name, line in zip(plan.names, lines[1:]):
+        assert line.startswith(name)
+        assert f"{plan.sweep(name).size:,}" in line
+    assert "✓ supported" in lines[1]
+    assert "✗ refuted 0/" in lines[2]
+
+
+def test_the_table_fits_a_narrow_terminal(plan):
+    assert max(map(len, printed(table, plan, width=80).splitlines())) <= 80
+
+
+def test_a_study_that_has_not_run_says_so(plan):
+    (plan.home(plan.names[0]) / "verdict.json").unlink()
+    assert "not yet" in printed(table, plan).splitlines()[1]
+    assert "not yet" in printed(card, plan, plan.names[0])
+
+
+def test_a_verdict_of_another_scale_is_not_shown(plan):
+    path = plan.home(plan.names[0]) / "verdict.json"
+    path.write_text(path.read_text().replace('"scale": "smoke"', '"scale": "laptop"'))
+    assert "not yet" in printed(table, plan).splitlines()[1]
+
+
+def test_the_card_has_every_claim_with_what_is_expected_and_found(plan):
+    name = plan.names[0]
+    said = " ".join(printed(card, plan, name, width=200).split())
+    for claim in plan.sweep(name).study.claims:
+        assert claim.name in said
+        assert str(claim.expected) in said
+    assert "found: -0.503 [-0.52, -0.49], control 0 fails, p = 0.005" in said
+    assert f"{plan.sweep(name).size:,} runs in {len(plan.sweep(name).shards)} jobs" in said
+
+
+def test_looking_needs_no_torch():
+    code = "import sys, dlatlas.cli.show, dlatlas.cli.app; sys.exit('torch' in sys.modules or 'xarray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,222 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlatlas.declare.params import read_params
+from dlatlas.declare.study import SEED, Study, choice, count, flag, number
+from dlatlas.errors import InputError
+
+GOOD = """\
+fixed:
+  width: 8
+axes:
+  rate: [0.1, 0.2]
+scales:
+  smoke:
+    axes:
+      seed: {range: 2}
+  laptop:
+    fixed: {width: 16}
+    axes:
+      seed: {range: 5}
+"""
+
+
+def study(kind="solve"):
+    return Study(
+        title="", rows=("x",), family="", kind=kind, statement="", formula="", papers=(), claims=(), caption="",
+        theory=lambda cube: cube, figure=lambda *a: None,
+        parameters={
+            "width": count(4, "width"),
+            "rate": number(1.0, "rate", low=0.0),
+            "shape": choice("round", ("round", "square"), "shape"),
+            "centred": flag(True, "centred"),
+            "steps": count(7, "steps"),
+        },
+    )  # fmt: skip
+
+
+def read(tmp_path, text, scale="smoke", kind="solve"):
+    path = tmp_path / "toy.yaml"
+    path.write_text(text)
+    return read_params(path, study(kind), scale)
+
+
+def test_a_scale_overrides_what_stands_above(tmp_path):
+    assert read(tmp_path, GOOD, "laptop").fixed["width"] == 16
+    assert read(tmp_path, GOOD).fixed["width"] == 8
+
+
+def test_defaults_are_filled_in(tmp_path):
+    point = read(tmp_path, GOOD)
+    assert point.fixed == {"width": 8, "shape": "round", "centred": True, "steps": 7}
+    assert point.dims == {"rate": {"rate": [0.1, 0.2]}, "seed": {"seed": [0, 1]}}
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("[0.5, 2]", [0.5, 2.0]),
+        ("{linspace: [0, 1, 3]}", [0.0, 0.5, 1.0]),
+        ("{geomspace: [1, 100, 3]}", [1.0, 10.0, 100.0]),
+        ("{logspace: [-1, 1, 3]}", [0.1, 1.0, 10.0]),
+        ("{range: [2, 9, 3]}", [2.0, 5.0, 8.0]),
+        ("[1e-3]", [0.001]),
+    ],
+)
+def test_every_form_of_axis(tmp_path, written, values):
+    assert read(tmp_path, GOOD.replace("[0.1, 0.2]", written)).dims["rate"]["rate"] == values
+
+
+def test_a_geometric_axis_of_whole_numbers_is_rounded_once_each(tmp_path):
+    text = GOOD.replace("  rate: [0.1, 0.2]", "  steps: {geomspace: [1, 4, 9]}")
+    assert read(tmp_path, text).dims["steps"]["steps"] == [1, 2, 3, 4]
+
+
+def test_zipped_axes_are_one_dimension(tmp_path):
+    text = GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1, 2], rate: [0.5, 0.25]}", 1)
+    assert read(tmp_path, text).dims["size"] == {"steps": [1, 2], "rate": [0.5, 0.25]}
+
+
+def test_a_zipped_column_may_repeat_a_value(tmp_path):
+    text = GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1, 2, 1], rate: [0.5, 0.5, 0.25]}", 1)
+    assert read(tmp_path, text).dims["size"] == {"steps": [1, 2, 1], "rate": [0.5, 0.5, 0.25]}
+
+
+BAD = {
+    "unknown key": (
+        GOOD.replace("fixed:\n  width: 8", "fixd:\n  width: 8", 1),
+        r'params/toy.yaml: fixd \(line 1\): unknown key "fixd"; did you mean "fixed"\?',
+    ),
+    "unknown hyper-parameter": (
+        GOOD.replace("width: 8", "widht: 8"),
+        r'params/toy.yaml: fixed \(line 1\): unknown hyper-parameter "widht"; did you mean "width"\?',
+    ),
+    "unknown axis": (
+        GOOD.replace("  rate: [", "  raet: ["),
+        r'axes.raet \(line 4\): unknown hyper-parameter "raet"; did you mean "rate"',
+    ),
+    "empty axis": (
+        GOOD.replace("[0.1, 0.2]", "[]"),
+        r"axes.rate \(line 4\): an axis needs at least one value, found none",
+    ),
+    "duplicated value": (
+        GOOD.replace("[0.1, 0.2]", "[0.1, 0.2, 0.1]"),
+        r"axes.rate\[2\] \(line 4\): 0.1 stands twice on this axis \(also at \[0\]\)",
+    ),
+    "not a number": (
+        GOOD.replace("[0.1, 0.2]", "[0.1, fast]"),
+        r"axes.rate\[1\] \(line 4\): expected a number of at least 0, found 'fast'",
+    ),
+    "also fixed": (
+        GOOD.replace("width: 8", "rate: 8"),
+        r"fixed.rate \(line 2\): rate is also an axis; keep one of the two",
+    ),
+    "negative rate": (
+        GOOD.replace("[0.1, 0.2]", "[0.1, -0.2]"),
+        r"axes.rate\[1\] \(line 4\): expected a number of at least 0, found -0.2",
+    ),
+    "negative width": (
+        GOOD.replace("width: 8", "width: -8"),
+        r"fixed.width \(line 2\): expected a positive integer, found -8",
+    ),
+    "fractional width": (
+        GOOD.replace("width: 8", "width: 8.5"),
+        r"fixed.width \(line 2\): expected a positive integer, found 8.5",
+    ),
+    "not one of the words": (
+        GOOD.replace("width: 8", "shape: rund"),
+        r'fixed.shape \(line 2\): unknown value "rund"; did you mean "round"\?',
+    ),
+    "neither true nor false": (
+        GOOD.replace("width: 8", "centred: 1"),
+        r"fixed.centred \(line 2\): expected true or false, found 1",
+    ),
+    "unknown form of axis": (
+        GOOD.replace("[0.1, 0.2]", "{linspcae: [0, 1, 3]}"),
+        r"axes.rate \(line 4\): expected a list of values or one of range, linspace, geomspace, logspace",
+    ),
+    "axis that is a word": (
+        GOOD.replace("[0.1, 0.2]", "many"),
+        r"axes.rate \(line 4\): expected a list of values or one of range.*found 'many'",
+    ),
+    "unknown scale in the file": (
+        GOOD.replace("  laptop:", "  labtop:"),
+        r'scales.labtop \(line 9\): unknown scale "labtop"; did you mean "laptop"\?',
+    ),
+    "unequal zipped axes": (
+        GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1], rate: [0.5, 0.25]}", 1),
+        r"zip.size \(line 4\): zipped axes differ in length: \{'steps': 1, 'rate': 2\}",
+    ),
+    "a zipped point that stands twice": (
+        GOOD.replace("axes:\n  rate: [0.1, 0.2]", "zip:\n  size: {steps: [1, 2, 1], rate: [0.5, 0.5, 0.5]}", 1),
+        r"zip.size \(line 4\): the point \(1, 0.5\) stands twice, at 2 too",
+    ),
+    "swept twice": (
+        GOOD.replace("scales:", "zip:\n  size: {steps: [1, 2], rate: [0.5, 0.25]}\nscales:"),
+        r"rate is swept twice, in rate and in size",
+    ),
+    "key that stands twice": (
+        GOOD.replace("  width: 8", "  width: 8\n  width: 9"),
+        r"fixed.width \(line 3\): stands twice; keep one of the two",
+    ),
+    "no scales": (GOOD[: GOOD.index("scales:")], r"params/toy.yaml: the key 'scales' is missing"),
+    "not YAML": (GOOD.replace("width: 8", "width: [8"), r"params/toy.yaml: line \d+: "),
+    "geomspace across zero": (
+        GOOD.replace("[0.1, 0.2]", "{geomspace: [0, 1, 3]}"),
+        r"axes.rate.geomspace \(line 4\): both ends of a geomspace have one sign, found 0 and 1",
+    ),
+    "measures of a solve study": (
+        GOOD + "measures: [train_loss]\n",
+        r"measures \(line 13\): only studies of kind train have measures",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_line_that_names_file_line_key_found_and_allowed(tmp_path, case):
+    text, expected = BAD[case]
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text)
+    assert re.search(expected, str(caught.value)), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scale_that_does_not_exist(tmp_path):
+    with pytest.raises(InputError, match=r"toy\.yaml: no scale 'cluster'; this file has smoke, laptop"):
+        read(tmp_path, GOOD, "cluster")
+
+
+def test_an_unknown_measure_is_named_with_the_nearest(tmp_path):
+    text = GOOD + "measures: [train_los]\n"
+    with pytest.raises(
+        InputError, match=r'measures\[0\] \(line 13\): unknown measure "train_los"; did you mean "train_loss"'
+    ):
+        read(tmp_path, text.replace("steps", "stride"), kind="train")
+
+
+def test_a_measure_named_like_a_hyper_parameter_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("dlatlas.measures.names.NAMES", ("width",))
+    with pytest.raises(InputError, match=r"measures\[0\] \(line 13\): 'width' is also a hyper-parameter"):
+        read(tmp_path, GOOD + "measures: [width]\n", kind="train")
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("model: mpl", "mlp"), ("data: digit", "digits"), ("optimizer: adm", "adam")]
+)
+def test_an_unknown_model_data_set_or_optimizer_is_named_with_the_nearest(tmp_path, key, near):
+    text = GOOD.replace("width: 8", key) + "measures: [train_loss]\n"
+    with pytest.raises(InputError, match=f'did you mean "{near}"'):
+        read(tmp_path, text, kind="train")
+
+
+@given(st.lists(st.floats(0, 1e6, allow_nan=False).map(lambda v: float(f"{v:.6g}")), min_size=1, unique=True))
+def test_a_listed_axis_comes_back_as_written(tmp_path_factory, values):
+    text = GOOD.replace("[0.1, 0.2]", repr(values))
+    assert read(tmp_path_factory.mktemp("axis"), text).dims["rate"]["rate"] == values
+
+
+def test_every_study_has_a_seed():
+    assert set(SEED) <= set(study().all_parameters())

@@ -1,0 +1,95 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from dlatlas.training.stack import Stack
+from dltheory.overparametrization import bias_variance_versus_width as page
+
+NAME = "bias_variance_versus_width"
+
+
+def planted(cube, bias, sets, starts):
+    """Errors whose squared bias and variances are functions of the width over the threshold."""
+    rng, dims = np.random.default_rng(0), ("width", "seed", "sample", "start", "direction")
+    size = [cube.sizes[dim] for dim in dims]
+    ratio = cube["width"].values.reshape(-1, 1, 1, 1, 1) / float(page.theory(cube)["threshold"])
+    errors = np.sqrt(bias(ratio) / size[-1])
+    errors = errors + np.sqrt(sets(ratio) / size[-1]) * rng.standard_normal([1, *size[1:3], 1, size[-1]])
+    errors = errors + np.sqrt(starts(ratio) / size[-1]) * rng.standard_normal([1, *size[1:]])
+    before = np.broadcast_to(rng.standard_normal(size), errors.shape)
+    values = cube["error"].transpose("step", *dims).copy(data=np.stack([before, errors]))
+    return cube.assign(error=values.transpose(*cube["error"].dims))
+
+
+def peak(ratio):
+    return np.minimum(ratio, 1 / ratio)
+
+
+THEORY = {"bias": lambda ratio: 1 / ratio, "sets": peak, "starts": peak}
+OPPOSITE = {
+    "bias falls": {"bias": lambda ratio: ratio},
+    "variance peaks at the threshold": {"sets": lambda ratio: ratio**2},
+    "over training sets it levels off": {"sets": lambda ratio: ratio},
+    "over initialisations it falls": {"starts": lambda ratio: ratio},
+    "no U-curve": {"bias": lambda ratio: ratio},
+}
+
+
+@pytest.fixture
+def cube(smoke_cube):
+    """The smoke cube's shape with twelve seeds."""
+    cube = smoke_cube(NAME)
+    return cube.isel(seed=np.resize(np.arange(cube.sizes["seed"]), 12)).assign_coords(seed=range(12))
+
+
+def test_a_cube_as_the_theory_has_it_supports_every_claim(cube, outcomes):
+    found = outcomes(NAME, planted(cube, **THEORY))
+    assert set(found.values()) == {"supported"}, found
+
+
+@pytest.mark.parametrize("claim", OPPOSITE)
+def test_the_opposite_of_a_claim_is_refuted(cube, outcomes, claim):
+    assert outcomes(NAME, planted(cube, **{**THEORY, **OPPOSITE[claim]}), claim) == {claim: "refuted"}
+
+
+def test_parts_are_those_planted(cube):
+    found = planted(cube, bias=lambda ratio: 2 + 0 * ratio, sets=lambda ratio: ratio, starts=lambda ratio: 3 * ratio)
+    ratio = found["width"].values / float(page.theory(found)["threshold"])
+    for of, truth in (
+        (page.over_sets, ratio),
+        (page.over_starts, 3 * ratio),
+        (page.risk, 2 + 4 * ratio),
+    ):
+        np.testing.assert_allclose(of(found, page.theory(found)).mean("seed"), truth, rtol=0.2)
+    np.testing.assert_allclose(page.part(found, 0).sel(width=2).mean("seed"), 2, rtol=0.2)
+
+
+def test_products_of_errors_are_kept_on_average():
+    """Two runs a seed, 300 seeds: inner products of what is kept against those of the errors, |z| < 4."""
+    rng, seeds, tests = np.random.default_rng(1), 300, 6
+    runs = [{"seed": seed, "tests": tests} for seed in range(seeds) for _ in range(2)]
+    classes = rng.integers(page.CLASSES, size=tests)
+    pair = rng.standard_normal((2, tests, page.CLASSES)) + 0.5
+    trained = SimpleNamespace(
+        outputs=lambda split: torch.tensor(np.tile(pair, (seeds, 1, 1))),
+        stacked_targets=lambda split: torch.tensor(np.tile(classes, (len(runs), 1))),
+    )
+    kept = page.measure(trained, Stack(runs, {"tests": tests}, folder=None))["error"].reshape(seeds, 2, -1)
+    errors = pair - np.eye(page.CLASSES)[classes]
+    for a, b in ((0, 0), (0, 1), (1, 1)):
+        found = (kept[:, a].astype(float) * kept[:, b]).sum(-1)
+        truth = (errors[a] * errors[b]).sum() / tests
+        assert abs(found.mean() - truth) / (found.std() / np.sqrt(seeds)) < 4
+
+
+def test_the_distance_from_the_threshold_is_in_octaves(cube):
+    found = planted(cube, **{**THEORY, "sets": lambda ratio: ratio**2})
+    threshold = 99 * 10 / 75
+    assert page.away(found, page.theory(found)).values == pytest.approx(np.log2(128 / threshold))
+
+
+def test_the_figure_has_two_panels(smoke_cube):
+    cube = smoke_cube(NAME)
+    assert len(page.figure(cube, page.theory(cube), {}).axes) == 2
