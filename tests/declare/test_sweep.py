@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dlatlas.declare import sweep as sweep_module
 from dlatlas.declare.params import Point
-from dlatlas.declare.study import Study, count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.parameter import count, number
 from dlatlas.declare.sweep import Sweep
 
 ROOT = Path(__file__).parents[1]

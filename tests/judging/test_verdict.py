@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlatlas.declare.study import Claim, Control
+from dlatlas.declare.claim import Claim, Control
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.judging import verdict
 from dlatlas.judging.statistics import loglog_slope

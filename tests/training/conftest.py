@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dlatlas.declare.study import TRAINING
+from dlatlas.declare.parameter import TRAINING
 from dlatlas.training.stack import Stack
 
 DEFAULTS = {name: parameter.default for name, parameter in TRAINING.items()}

@@ -11,7 +11,8 @@ import yaml
 from timing import seconds
 from workloads import EXAMPLES, LR, SMALL, Workload
 
-from dlatlas.declare.study import TRAINING, Study
+from dlatlas.declare.parameter import TRAINING
+from dlatlas.declare.study import Study
 from dlatlas.training import ensemble
 from dlatlas.training.fit import fit_stack
 from dlatlas.training.stack import Stack

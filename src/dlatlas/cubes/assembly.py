@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.cubes.cube import grid
-from dlatlas.declare.study import Variable
 from dlatlas.declare.sweep import Sweep
+from dlatlas.declare.variable import Variable
 from dlatlas.errors import InputError
 from dlatlas.identity.content import canonical
 from dlatlas.identity.store import StoredArray, open_arrays, read_json, setting_aside

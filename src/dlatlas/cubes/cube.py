@@ -134,6 +134,15 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
         raise InputError(f"{path}: not a readable cube: {error}") from error
 
 
+def with_fixed(cube: "xr.Dataset") -> "xr.Dataset":
+    """A cube with its fixed hyper-parameters as coordinates of no dimension, beside those that were swept.
+
+    So a theory takes ``cube["n"]`` whether ``n`` is an axis or not.
+    """
+    fixed = json.loads(cube.attrs.get("fixed", "{}"))
+    return cube.assign_coords({name: value for name, value in fixed.items() if name not in cube.variables})
+
+
 def stamp_of(folder: Path, stage: str) -> dict[str, Any]:
     """The newest stamp of a stage of one study, as a record.
 

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlatlas.declare import registry
-from dlatlas.declare.study import Parameter, Study, Value
+from dlatlas.declare.parameter import Parameter, Value
+from dlatlas.declare.study import Study
 from dlatlas.errors import InputError, unknown
 
 SCALES = ("smoke", "laptop", "cluster")

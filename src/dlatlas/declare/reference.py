@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from dlatlas.declare.parameter import SEED, TRAINING
 from dlatlas.declare.params import Geomspace, Linspace, Logspace, Params, Range, Scale
 from dlatlas.declare.registry import INSTRUMENT, named
-from dlatlas.declare.study import SEED, TRAINING
 from dlatlas.identity.store import write_bytes
 
 ROOT = Path(__file__).resolve().parents[3]

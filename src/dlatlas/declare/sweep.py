@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.declare import registry
+from dlatlas.declare.parameter import SHAPES, THINGS, Value
 from dlatlas.declare.params import Point, read_params
-from dlatlas.declare.study import SHAPES, THINGS, Study, Value
+from dlatlas.declare.study import Study
 from dlatlas.identity import pointer
 from dlatlas.identity.code import code_digest
 from dlatlas.identity.content import SCHEMA, canonical, digest

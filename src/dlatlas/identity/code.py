@@ -25,7 +25,7 @@ PACKAGE = "dlatlas"
 SOURCE = Path(__file__).parents[1]
 _OWN = Path(__file__).read_bytes()
 """This file's text: another version of it may read a module otherwise."""
-REGISTRIES = frozenset({"dlatlas.declare.registry", "dlatlas.declare.study"})
+REGISTRIES = frozenset(f"dlatlas.declare.{name}" for name in ("registry", "study", "parameter", "variable"))
 """Modules that only say what there is: a new field of a study's record must not rename the results of all the others.
 What they say enters names as values."""
 

@@ -1,222 +1,420 @@
 """The statistics that claims are made of: exponents, agreement with a theory, order, extremes.
 
-Each takes ``(cube, theory, *, of, where, ...)``, so that a claim names it with its settings and the control changes one
-of them. ``of`` is a variable of the cube or a function of (cube, theory); ``where`` selects runs, see `select`.
+A statistic is an object: it says which observable it looks at, where, how the runs of one setting become one number
+(``by``), and what it makes of those numbers. Compared with a number it becomes a claim's expectation:
+
+    exponent("error", along="width", where={"depth": 2}).within(-0.5, 0.1)
+    smallest("over_bound", by="mean", where=DENSE) >= 1
+
+It is evaluated for many draws of the seeds, or many shuffles, at once (see `dlatlas.judging.sample`). Statistics can be
+added, divided and compared with each other: ``average("a") / average("b") <= 0.5``, ``least(first, -second) >= 0``.
+``of`` names an observable of the study, a variable of the cube, ``theory.<name>`` for a prediction, or is a function.
 """
 
-import math
-from collections.abc import Hashable, Mapping
+import operator
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from dlatlas.errors import unknown
+from dlatlas.declare.bounds import AtLeast, AtMost, Bounds, Equals
+from dlatlas.judging.sample import DRAW, By, Sample
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Middle = Literal["mean", "median", "log mean"]
+
+Of = Any
+"""A name, or a function of (cube, theory)."""
+Where = Mapping[str, Any]
 
 
-def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
-    """The part of a data set in which coordinates have given values.
+@dataclass(frozen=True)
+class Expectation:
+    """A statistic and the values of it that a theory allows."""
 
-    Args:
-        data: a cube, or a theory on its coordinates.
-        where: coordinate -> one value, a list of values, or a pair (low, high) of which each end may be None. A
-            dimension of which one place is left over is dropped for a single value, and kept for lists and pairs.
+    statistic: "Statistic"
+    allowed: Bounds
 
-    Raises:
-        InputError: a coordinate that is not there.
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number computed from a sample, for each of its draws.
+
+    Attributes:
+        of: what is looked at; several where it compares them.
+        compute: ``(sample, statistic) -> (draw,)``.
+        words: what it is, in words; ``{of}`` stands for the label of what it looks at.
+        where: where it is looked at, see `dlatlas.judging.sample.select`.
+        by: how the runs of one setting become one number.
+        along: the coordinate, variable or observable on its x axis, if it has one.
+        settings: the rest: tolerances, levels, other predictions.
+        parts: the statistics that it is made of, if it is made of others.
+        units: of the number; "1" for none, "" for those of the observable.
     """
-    kept: dict[Hashable, NDArray[np.bool_]] = {}
-    single = set()
-    for name, wanted in where.items():
-        if name not in data.coords:
-            raise unknown("where", "coordinate", name, [str(key) for key in data.coords])
-        coordinate = data.variables[name]
-        if coordinate.ndim == 0:
-            continue
-        (dim,), values = coordinate.dims, coordinate.values
-        if isinstance(wanted, tuple):
-            low, high = wanted
-            chosen = np.ones(len(values), bool)
-            chosen &= values >= low if low is not None else True
-            chosen &= values <= high if high is not None else True
-        elif isinstance(wanted, list):
-            chosen = np.isin(values, wanted)
-        else:
-            chosen = values == wanted
-            single.add(dim)
-        kept[dim] = kept[dim] & chosen if dim in kept else chosen
-    places: dict[Hashable, Any] = {}
-    for dim, chosen in kept.items():
-        found = np.flatnonzero(chosen)
-        if dim in single and len(found) == 1:
-            places[dim] = int(found[0])
-        elif len(found) < len(chosen):
-            places[dim] = found
-    return data.isel(places) if places else data
+
+    of: tuple[Of, ...]
+    compute: Callable[[Sample, "Statistic"], NDArray[np.float64]]
+    words: str
+    where: Where = field(default_factory=dict)
+    by: By = "mean"
+    along: Of = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple["Statistic | float", ...] = ()
+    units: str = "1"
+
+    def values(self, sample: Sample) -> NDArray[np.float64]:
+        """The number for each draw, ``(draw,)``; NaN where there is none."""
+        with np.errstate(all="ignore"):
+            found = np.asarray(self.compute(sample, self), dtype=float)
+        return np.broadcast_to(found, sample.draws)
+
+    def changed(self, **settings: Any) -> "Statistic":  # noqa: ANN401
+        """The same with some settings changed: ``of``, ``by``, ``along``, or one of its own; of all its parts, too."""
+        fields = {name: value for name, value in settings.items() if name in ("by", "along", "where")}
+        if "of" in settings:
+            of = settings["of"]
+            fields["of"] = tuple(of) if isinstance(of, list | tuple) else (of, *self.of[1:])
+        own = {name: value for name, value in settings.items() if name in self.settings}
+        parts = tuple(part.changed(**settings) if isinstance(part, Statistic) else part for part in self.parts)
+        return replace(self, **fields, settings={**self.settings, **own}, parts=parts)
+
+    def moved(self, where: Where) -> "Statistic":
+        """The same where some coordinates have other values; of all its parts, too."""
+        parts = tuple(part.moved(where) if isinstance(part, Statistic) else part for part in self.parts)
+        return replace(self, where={**self.where, **where}, parts=parts)
+
+    def names(self) -> list[str]:
+        """Every observable, variable or prediction that it looks at by name."""
+        own = [each for each in (*self.of, self.along) if isinstance(each, str)]
+        return list(dict.fromkeys(own + [name for part in self.leaves()[1:] for name in part.names()]))
+
+    def leaves(self) -> list["Statistic"]:
+        """Itself and all that it is made of."""
+        return [self, *(leaf for part in self.parts if isinstance(part, Statistic) for leaf in part.leaves())]
+
+    def __ge__(self, bound: float) -> Expectation:
+        return Expectation(self, AtLeast(bound))
+
+    def __le__(self, bound: float) -> Expectation:
+        return Expectation(self, AtMost(bound))
+
+    def within(self, value: float, tolerance: float) -> Expectation:
+        """At most ``tolerance`` from ``value``: an equivalence test, both stated in advance."""
+        return Expectation(self, Equals(value, tolerance))
+
+    def __add__(self, other: "Statistic | float") -> "Statistic":
+        return _combined(operator.add, "{} + {}", self, other)
+
+    def __sub__(self, other: "Statistic | float") -> "Statistic":
+        return _combined(operator.sub, "{} - {}", self, other)
+
+    def __rsub__(self, other: float) -> "Statistic":
+        return _combined(operator.sub, "{} - {}", other, self)
+
+    def __mul__(self, other: "Statistic | float") -> "Statistic":
+        return _combined(operator.mul, "{} × {}", self, other)
+
+    def __truediv__(self, other: "Statistic | float") -> "Statistic":
+        return _combined(operator.truediv, "{} / {}", self, other)
+
+    def __neg__(self) -> "Statistic":
+        return _combined(operator.neg, "-({})", self)
+
+    def __abs__(self) -> "Statistic":
+        return _combined(operator.abs, "|{}|", self)
+
+    __rmul__ = __mul__
+    __radd__ = __add__
 
 
-def narrowed(
-    cube: "xr.Dataset", theory: "xr.Dataset", where: Mapping[str, Any] | None
-) -> "tuple[xr.Dataset, xr.Dataset]":
-    """The part of both, the theory's by those of the coordinates that it has."""
-    where = where or {}
-    known = {name: value for name, value in where.items() if name in theory.coords}
-    return select(cube, where), select(theory, known)
+def _combined(function: Callable[..., Any], words: str, *parts: "Statistic | float") -> Statistic:
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        numbers = [part.values(sample) if isinstance(part, Statistic) else part for part in statistic.parts]
+        return function(*numbers)
+
+    said = [part.words if isinstance(part, Statistic) else f"{part:g}" for part in parts]
+    return Statistic((), compute, words.format(*said), parts=parts)
 
 
-def quantity(cube: "xr.Dataset", theory: "xr.Dataset", of: Any) -> "xr.DataArray":  # noqa: ANN401
-    """A variable by its name, or what a function of (cube, theory) gives."""
-    return of(cube, theory) if callable(of) else cube[of]
+def least(*parts: Statistic) -> Statistic:
+    """The smallest of several statistics."""
+    return _combined(lambda *numbers: np.min(numbers, axis=0), "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
-def middle(values: "xr.DataArray", keep: tuple[str, ...], how: Middle = "mean") -> "xr.DataArray":
-    """Mean, median or geometric mean over every dimension but some; NaN (diverged runs) are left out."""
-    over = [dim for dim in values.dims if dim not in keep]
-    if how == "log mean":
-        return np.exp(np.log(values.where(values > 0)).mean(over))
-    return values.mean(over) if how == "mean" else values.median(over)
+def most(*parts: Statistic) -> Statistic:
+    """The largest of several statistics."""
+    return _combined(lambda *numbers: np.max(numbers, axis=0), "largest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
-def exponent(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: Any,  # noqa: ANN401
-    along: str,
-    where: Mapping[str, Any] | None = None,
-    by: Middle = "mean",
-) -> float:
-    """Log-log slope of a quantity's mean over seeds (and all else that is not selected) against a coordinate."""
-    cube, theory = narrowed(cube, theory, where)
-    values = quantity(cube, theory, of)
-    (dim,) = cube[along].dims
-    return loglog_slope(cube[along].values, middle(values, (dim,), by).values)
+def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
+    """Mean, median or geometric mean of an observable over all selected runs; of a truth value, their share."""
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        values = sample.observe(statistic.of[0], statistic.where).astype(float)
+        return sample.reduced(values, statistic.by, ()).values
+
+    words = {"mean": "mean", "median": "median", "log mean": "geometric mean", "runs": "mean"}[by]
+    return Statistic((of,), compute, f"{words} of {{of}}", where or {}, by, units="")
 
 
-def agreement(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: str,
-    tolerance: float,
-    prediction: str | None = None,
-    where: Mapping[str, Any] | None = None,
-    average: bool = True,
-) -> float:
-    """Share of settings in which the mean over seeds (or of runs, each for itself) is the theory's within a tolerance.
+def smallest(of: Of, where: Where | None = None, by: By = "runs") -> Statistic:
+    """The smallest value over runs, or over settings after the mean or median of their runs."""
+    return _extreme("smallest", of, where, by)
 
-    Args:
-        cube: the measured variable ``of``.
-        theory: its prediction.
-        of: the variable.
-        tolerance: relative to the prediction.
-        prediction: the theory's variable where it has another name.
-        where: see `select`.
-        average: over seeds first.
-    """
-    cube, theory = narrowed(cube, theory, where)
-    measured, predicted = cube[of], theory[prediction or of]
-    if average and "seed" in measured.dims:
-        measured = measured.mean("seed")
-        predicted = predicted.mean("seed") if "seed" in predicted.dims else predicted
-    near = np.abs(measured - predicted) <= tolerance * np.abs(predicted)
-    known = np.isfinite(predicted) & (np.isfinite(measured) | (not average))
-    return float(near.where(known).mean())
+
+def largest(of: Of, where: Where | None = None, by: By = "runs") -> Statistic:
+    """The largest value over runs, or over settings after the mean or median of their runs."""
+    return _extreme("largest", of, where, by)
+
+
+def _extreme(end: Literal["smallest", "largest"], of: Of, where: Where | None, by: By) -> Statistic:
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        values = sample.observe(statistic.of[0], statistic.where).astype(float)
+        if statistic.by == "runs":  # within a seed first: what is drawn is then one number a seed
+            values = _end(values, [dim for dim in values.dims if dim not in ("seed", DRAW)], end)
+        found = sample.reduced(values, statistic.by)
+        return _end(found, [dim for dim in found.dims if dim != DRAW], end).values
+
+    middle = "" if by == "runs" else f"{'geometric mean' if by == 'log mean' else by} of "
+    return Statistic((of,), compute, f"{end} {middle}{{of}}", where or {}, by, units="")
+
+
+def _end(values: "xr.DataArray", over: Sequence[Hashable], end: str) -> "xr.DataArray":
+    return values.max(over) if end == "largest" else values.min(over)
 
 
 def deviation(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: str,
-    prediction: str | None = None,
-    where: Mapping[str, Any] | None = None,
-    worst: bool = False,
-) -> float:
-    """Mean (or largest) relative deviation of the mean over seeds from a variable of the theory, by default its own."""
-    cube, theory = narrowed(cube, theory, where)
-    measured, predicted = cube[of], theory[prediction or of]
-    if "seed" in measured.dims:
-        measured = measured.mean("seed")
-        predicted = predicted.mean("seed") if "seed" in predicted.dims else predicted
-    off = np.abs(measured / predicted - 1)
-    return float(off.max() if worst else off.mean())
+    of: Of, prediction: Of = None, where: Where | None = None, by: By = "mean", worst: bool = False
+) -> Statistic:
+    """Mean (or largest) relative deviation of the runs' mean from a prediction, by default the theory's own.
+
+    Args:
+        of: what was measured.
+        prediction: what it is compared with; the prediction of the same name if None.
+        where: see `dlatlas.judging.sample.select`.
+        by: how runs become one number, of the prediction, too, where it differs from seed to seed.
+        worst: the largest over settings, not the mean.
+    """
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        measured, predicted = _pair(sample, statistic)
+        off = np.abs(measured / predicted - 1)
+        over = [dim for dim in off.dims if dim != DRAW]
+        return (off.max(over) if statistic.settings["worst"] else off.mean(over)).values
+
+    words = f"{'largest' if worst else 'mean'} relative deviation of {{of}} from {{prediction}}"
+    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction, "worst": worst})
 
 
-def extreme(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: Any,  # noqa: ANN401
-    end: Literal["largest", "smallest"],
-    where: Mapping[str, Any] | None = None,
-    average: bool = False,
-) -> float:
-    """The largest or smallest value of a quantity over runs, or over settings after the mean over seeds."""
-    cube, theory = narrowed(cube, theory, where)
-    values = quantity(cube, theory, of)
-    if average and "seed" in values.dims:
-        values = values.mean("seed")
-    return float(values.max() if end == "largest" else values.min())
+def agreement(
+    of: Of, tolerance: float, prediction: Of = None, where: Where | None = None, by: By = "mean"
+) -> Statistic:
+    """Share of settings in which the runs' mean is the prediction within a relative tolerance; of runs with ``runs``.
+
+    Args:
+        of: what was measured.
+        tolerance: relative to the prediction.
+        prediction: what it is compared with; the prediction of the same name if None.
+        where: see `dlatlas.judging.sample.select`.
+        by: how runs become one number; ``runs`` to judge each for itself.
+    """
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        measured, predicted = _pair(sample, statistic)
+        near = np.abs(measured - predicted) <= statistic.settings["tolerance"] * np.abs(predicted)
+        known = np.isfinite(predicted) & (np.isfinite(measured) | (statistic.by != "runs"))
+        near = near.where(known)
+        return near.mean([dim for dim in near.dims if dim != DRAW]).values
+
+    what = "runs" if by == "runs" else "settings"
+    words = f"share of {what} in which {{of}} is {{prediction}} within {100 * tolerance:g} %"
+    return Statistic(
+        (of,), compute, words, where or {}, by, settings={"prediction": prediction, "tolerance": tolerance}
+    )
 
 
-def average(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: Any,  # noqa: ANN401
-    where: Mapping[str, Any] | None = None,
-    by: Middle = "mean",
-) -> float:
-    """Mean, median or geometric mean of a quantity over all selected runs; of a truth value, their share."""
-    cube, theory = narrowed(cube, theory, where)
-    return float(middle(quantity(cube, theory, of).astype(float), (), by))
+def _pair(sample: Sample, statistic: Statistic) -> "tuple[xr.DataArray, xr.DataArray]":
+    of, prediction = statistic.of[0], statistic.settings["prediction"]
+    measured = sample.observe(of, statistic.where)
+    predicted = sample.observe(_predicted(of) if prediction is None else prediction, statistic.where)
+    return sample.reduced(measured, statistic.by), sample.reduced(predicted, statistic.by)
 
 
-def order(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    *,
-    of: Any,  # noqa: ANN401
-    along: str,
-    where: Mapping[str, Any] | None = None,
-    by: Middle = "mean",
-) -> float:
-    """Spearman's correlation of a quantity's mean over seeds with a coordinate: 1 if it always grows along it."""
-    cube, theory = narrowed(cube, theory, where)
-    values = quantity(cube, theory, of)
-    (dim,) = cube[along].dims
-    return rank_correlation(cube[along].values, middle(values, (dim,), by).values)
+def _predicted(of: Of) -> Of:
+    return f"theory.{of}" if isinstance(of, str) and not of.startswith("theory.") else of
 
 
-def slope(x: ArrayLike, y: ArrayLike) -> float:
-    """Least-squares slope of y on x; pairs with a NaN are left out; NaN with fewer than two."""
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+def slope(
+    of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = (), log: str = ""
+) -> Statistic:
+    """Least-squares slope of an observable against a coordinate.
+
+    Args:
+        of: what is on the y axis.
+        along: what is on the x axis: a coordinate, or another observable of the same dimensions.
+        where: see `dlatlas.judging.sample.select`.
+        by: how runs (and dimensions that are neither along nor in ``each``) become one number; ``runs`` fits all runs.
+        each: dimensions along which slopes are taken one by one and averaged.
+        log: axes whose logarithm is taken: "", "x", "y" or "xy".
+    """
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        each, log = statistic.settings["each"], statistic.settings["log"]
+        x, y, dims = _axes(sample, statistic, each)
+        x, y = (np.log(np.where(value > 0, value, np.nan)) if axis in log else value
+                for axis, value in (("x", x), ("y", y)))  # fmt: skip
+        found = fitted_slope(x, y)
+        return np.nanmean(found.reshape(len(found), -1), axis=-1) if dims else found
+
+    words = {"": "slope", "xy": "log-log slope", "y": "slope of the logarithm", "x": "slope"}[log]
+    x = "ln {along}" if log == "x" else "{along}"
+    settings = {"each": tuple(each), "log": log}
+    return Statistic((of,), compute, f"{words} of {{of}} against {x}", where or {}, by, along, settings)
+
+
+def exponent(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = ()) -> Statistic:
+    """Exponent of a power law: log-log slope of an observable against a coordinate; see `slope`."""
+    return slope(of, along, where, by, each, log="xy")
+
+
+def rate(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = ()) -> Statistic:
+    """Rate of an exponential law: slope of the logarithm of an observable against a coordinate; see `slope`."""
+    return slope(of, along, where, by, each, log="y")
+
+
+def order(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = ()) -> Statistic:
+    """Spearman's correlation of an observable with a coordinate: 1 if it always grows along it; see `slope`."""
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        x, y, dims = _axes(sample, statistic, statistic.settings["each"])
+        found = rank_correlation(x, y)
+        return np.nanmean(found.reshape(len(found), -1), axis=-1) if dims else found
+
+    words = "rank correlation of {of} with {along}"
+    return Statistic((of,), compute, words, where or {}, by, along, {"each": tuple(each)})
+
+
+def _axes(
+    sample: Sample, statistic: Statistic, each: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Hashable]]:
+    """X and y ``(draw, *each, point)``, and the dimensions in ``each`` that are there."""
+    values = sample.observe(statistic.of[0], statistic.where).astype(float)
+    axis = sample.observe(statistic.along, statistic.where)
+    dims = [dim for dim in values.dims if dim in each]
+    own = [dim for dim in axis.dims if dim not in ("seed", DRAW, *dims)]
+    y = sample.reduced(values, statistic.by, (*own, *dims))
+    x = sample.reduced(axis, statistic.by, (*own, *dims)) if set(axis.dims) & {"seed", DRAW} else axis
+    points = [dim for dim in y.dims if dim not in (DRAW, *dims)]
+    y = y.transpose(DRAW, *dims, *points)
+    x = x.broadcast_like(y).transpose(*y.dims) if set(x.dims) != set(y.dims) else x.transpose(*y.dims)
+    shape = (*(y.sizes[dim] for dim in (DRAW, *dims)), -1)
+    return x.values.reshape(shape).astype(float), y.values.reshape(shape), dims
+
+
+def peak(
+    of: Of, along: str, where: Where | None = None, by: By = "mean", end: Literal["largest", "smallest"] = "largest"
+) -> Statistic:
+    """The value of a coordinate at which the runs' mean is largest (or smallest).
+
+    With ``by="runs"`` each seed has a peak of its own and the mean of these is taken.
+    """
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        values = sample.observe(statistic.of[0], statistic.where).astype(float)
+        axis = sample.observe(statistic.along, statistic.where)
+        (dim,) = axis.dims
+        sign = 1 if statistic.settings["end"] == "largest" else -1
+        if statistic.by == "runs":
+            at = (sign * values).fillna(-np.inf).argmax(dim)
+            return sample.reduced(axis.isel({dim: at}).astype(float), "mean", ()).values
+        means = sample.reduced(values, statistic.by, (dim,)).transpose(DRAW, dim).values
+        best = np.where(np.isnan(means), -np.inf, sign * means).argmax(-1)
+        return axis.values.astype(float)[best]
+
+    words = f"{{along}} at which {{of}} is {end}"
+    return Statistic((of,), compute, words, where or {}, by, along, {"end": end})
+
+
+def threshold(of: Of, along: str, level: float, where: Where | None = None, by: By = "mean") -> Statistic:
+    """The largest value of a coordinate at which the runs' mean is at least a level; 0 if there is none."""
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        axis = sample.observe(statistic.along, statistic.where)
+        values = sample.observe(statistic.of[0], statistic.where).astype(float)
+        means = sample.reduced(values, statistic.by, axis.dims).transpose(DRAW, *axis.dims).values
+        return np.max(np.where(means >= statistic.settings["level"], axis.values.astype(float), 0.0), axis=-1)
+
+    words = f"largest {{along}} at which the {by} of {{of}} is at least {level:g}"
+    return Statistic((of,), compute, words, where or {}, by, along, {"level": level})
+
+
+def statistic(
+    function: Callable[..., Any],
+    *of: Of,
+    words: str,
+    where: Where | None = None,
+    by: By = "mean",
+    keep: Sequence[str] | None = None,
+    units: str = "1",
+    **settings: Any,  # noqa: ANN401
+) -> Statistic:
+    """A statistic of one's own: a function of the runs' means, one array for each observable.
+
+    Args:
+        function: ``(*arrays, **settings) -> array``. Each array is an ``xr.DataArray`` ``(draw, *settings)``, with
+            ``seed`` where ``by`` is ``runs``; the result has ``draw`` alone. Written with named dimensions, it works
+            for a thousand draws as for one.
+        of: what it looks at.
+        words: what it computes, for the page.
+        where: see `dlatlas.judging.sample.select`.
+        by: how runs become one number.
+        keep: the dimensions that are not averaged; all of them if None.
+        units: of the result.
+        settings: passed on; a control may change them.
+    """
+
+    def compute(sample: Sample, self: Statistic) -> NDArray[np.float64]:
+        arrays = [sample.reduced(sample.observe(each, self.where), self.by, keep) for each in self.of]
+        return np.asarray(function(*arrays, **self.settings))
+
+    return Statistic(of, compute, words, where or {}, by, settings=settings, units=units)
+
+
+def plain(function: Callable[..., float], words: str, units: str = "1", **settings: Any) -> Statistic:  # noqa: ANN401
+    """Any function ``(cube, theory, **settings) -> number``, evaluated draw by draw: for what fits nowhere else.
+
+    A thousand times slower than the others: a setting named ``where`` is applied before seeds are drawn.
+    """
+
+    def compute(sample: Sample, self: Statistic) -> NDArray[np.float64]:
+        return np.array([function(cube, theory, **self.settings) for cube, theory in sample.each(self.where)])
+
+    where = settings.pop("where", {})
+    return Statistic((), compute, words, where, settings=settings, units=units)
+
+
+def fitted_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least-squares slope of y on x along the last axis; pairs with a NaN are left out; NaN with fewer than two."""
     good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 2:
-        return math.nan
-    x, y = x[good] - x[good].mean(), y[good]
-    return float(x @ y / (x @ x)) if np.any(x) else math.nan
-
-
-def loglog_slope(x: ArrayLike, y: ArrayLike) -> float:
-    """Exponent of a power law: the least-squares slope of ln y on ln x, positive pairs only."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    n = good.sum(-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return slope(np.log(np.where(x > 0, x, np.nan)), np.log(np.where(y > 0, y, np.nan)))
+        x, y = (np.where(good, value, 0.0) for value in np.broadcast_arrays(x, y))
+        x = np.where(good, x - x.sum(-1, keepdims=True) / n, 0.0)
+        square = (x * x).sum(-1)
+        return np.where((n[..., 0] >= 2) & (square > 0), (x * y).sum(-1) / square, np.nan)
 
 
-def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
-    """Spearman's rank correlation, pairs with a NaN left out."""
-    from scipy import stats
+def rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spearman's rank correlation along the last axis, pairs with a NaN left out; NaN with fewer than three."""
+    from scipy.stats import rankdata
 
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+    x, y = np.broadcast_arrays(x, y)
     good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 3 or np.ptp(x[good]) == 0 or np.ptp(y[good]) == 0:
-        return math.nan
-    return float(stats.spearmanr(x[good], y[good]).statistic)
+    ranks = [rankdata(np.where(good, value, np.inf), axis=-1) for value in (x, y)]  # NaN last, then left out
+    n = good.sum(-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = (np.where(good, rank - np.where(good, rank, 0.0).sum(-1, keepdims=True) / n, 0.0) for rank in ranks)
+        return np.where(n[..., 0] >= 3, (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)), np.nan)

@@ -7,21 +7,26 @@ control must fail by the same rule, and shuffling the measured values along the 
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlatlas.cubes.cube import with_fixed
+from dlatlas.declare.bounds import Bounds
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.streams import stream
-from dlatlas.judging.statistics import narrowed
+from dlatlas.judging.sample import LeaveOneOut, Sample, Shuffle
+from dlatlas.judging.statistics import Statistic
+from dlatlas.judging.words import quantity
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dlatlas.declare.study import Claim, Statistic, Study
+    from dlatlas.declare.claim import Claim
+    from dlatlas.declare.study import Study
 
 Outcome = Literal["supported", "refuted", "undecided"]
 
@@ -32,67 +37,11 @@ SHUFFLES = 199
 """Permutations of the measured values; the smallest p-value is 1/200."""
 LEVEL = 0.05
 """A claim whose permutation p-value exceeds this is not supported."""
+ROUND_OFF = 1e-9
+"""Relative: a shuffle that comes this near to the estimate does as well."""
 
 
-@dataclass(frozen=True)
-class Equals:
-    """The statistic lies within ``tolerance`` of ``value``: an equivalence test, both stated in advance."""
-
-    value: float
-    tolerance: float
-
-    def miss(self, estimate: float) -> float:
-        """How far the estimate is from the theory, in units of the tolerance."""
-        return abs(estimate - self.value) / self.tolerance
-
-    def bounds(self) -> tuple[float, float]:
-        """The allowed values."""
-        return self.value - self.tolerance, self.value + self.tolerance
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} ± {self.tolerance:.2g}"
-
-
-@dataclass(frozen=True)
-class AtLeast:
-    """The statistic is ``bound`` or more."""
-
-    bound: float
-
-    def miss(self, estimate: float) -> float:
-        """How far the estimate falls short; negative inside."""
-        return self.bound - estimate
-
-    def bounds(self) -> tuple[float, float]:
-        """The allowed values."""
-        return self.bound, math.inf
-
-    def __str__(self) -> str:
-        return f"≥ {self.bound:.4g}"
-
-
-@dataclass(frozen=True)
-class AtMost:
-    """The statistic is ``bound`` or less."""
-
-    bound: float
-
-    def miss(self, estimate: float) -> float:
-        """How far the estimate exceeds the bound; negative inside."""
-        return estimate - self.bound
-
-    def bounds(self) -> tuple[float, float]:
-        """The allowed values."""
-        return -math.inf, self.bound
-
-    def __str__(self) -> str:
-        return f"≤ {self.bound:.4g}"
-
-
-Expectation = Equals | AtLeast | AtMost
-
-
-def outcome(interval: tuple[float, float], expected: Expectation) -> Outcome:
+def outcome(interval: tuple[float, float], expected: Bounds) -> Outcome:
     """Supported if the interval lies inside what is allowed, refuted if outside, undecided if it straddles."""
     low, high = interval
     least, most = expected.bounds()
@@ -116,12 +65,12 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
         InputError: the cube lacks a variable that a claim needs.
         AtlasError: a statistic that raises.
     """
-    cube = cube.load()
+    cube = with_fixed(cube.load())
     try:
         theory = study.theory(cube)
     except KeyError as error:
         raise InputError(f"study {cube.attrs.get('study')}: theory: {error.args[0]}") from error
-    claims = [judge_claim(claim, cube, theory) for claim in study.claims]
+    claims = [judge_claim(claim, cube, theory, study) for claim in study.claims]
     outcomes = {record["verdict"] for record in claims}
     whole = "refuted" if "refuted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
     status = cube["status"].values
@@ -137,36 +86,21 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
     }
 
 
-def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dict[str, Any]:
+def judge_claim(
+    claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset", study: "Study | None" = None
+) -> dict[str, Any]:
     """One claim: estimate, interval, control and permutation test."""
-    study = str(cube.attrs.get("study"))
-
-    def evaluate(statistic: "Statistic", cube: "xr.Dataset") -> float:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                return float(statistic(cube, theory))
-        except KeyError as error:
-            raise InputError(f"study {study}: claim {claim.name}: {error.args[0]}") from error
-        except AtlasError:
-            raise
-        except Exception as error:
-            raise AtlasError(f"study {study}: claim {claim.name}: {type(error).__name__}: {error}") from error
-
-    for name in claim.shuffled:
-        if name not in cube:
-            raise InputError(f"study {study}: claim {claim.name}: the cube has no variable {name!r} to shuffle")
-    key = f"{study}/{claim.name}"
-    statistic, contrast = claim.measured(), claim.controlled()
-    estimate = evaluate(statistic, cube)
-    lean = needed(statistic, cube, theory, estimate)
-    interval = bootstrap(statistic, *_within(lean, theory, statistic), estimate, key)
-    shuffled = permutations(claim, lean, lambda data: evaluate(statistic, data), key)
-    control = evaluate(contrast, cube)
-    lean = needed(contrast, cube, theory, control)
-    spread = bootstrap(contrast, *_within(lean, theory, contrast), control, f"{key}/control")
-    missed = np.array([math.inf if math.isnan(value) else claim.expected.miss(value) for value in shuffled])
-    p = float((1 + np.sum(missed <= claim.expected.miss(estimate))) / (1 + len(missed)))
+    name = str(cube.attrs.get("study"))
+    for variable in claim.only:
+        if variable not in cube:
+            raise InputError(f"study {name}: claim {claim.name}: the cube has no variable {variable!r} to shuffle")
+    sample = Sample(cube, theory, study.observables if study else {})
+    key = f"{name}/{claim.name}"
+    with _told(name, claim.name):
+        estimate, interval = _estimated(claim.statistic, sample, key)
+        control, spread = _estimated(claim.control, sample, f"{key}/control")
+        shuffled = claim.statistic.values(sample.shuffled(permutations(claim, cube, key)))
+    p = p_value(estimate, shuffled, claim.expected)
     least, most = claim.expected.bounds()
     found, controlled = outcome(interval, claim.expected), outcome(spread, claim.expected)
     verdict, reason = _conclude(found, controlled, p)
@@ -174,8 +108,9 @@ def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dic
         "name": claim.name,
         "statement": claim.statement,
         "source": claim.source,
-        "quantity": claim.quantity,
+        "quantity": quantity(claim.statistic, cube, study),
         "expected": str(claim.expected),
+        "why": claim.why,
         "bounds": [_json(least), _json(most)],
         "estimate": _json(estimate),
         "interval": [_json(interval[0]), _json(interval[1])],
@@ -184,18 +119,41 @@ def judge_claim(claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset") -> dic
         "verdict": verdict,
         "reason": reason,
         "control": {
-            "statement": claim.control.statement,
+            "statement": claim.because,
+            "quantity": quantity(claim.control, cube, study),
             "estimate": _json(control),
             "interval": [_json(spread[0]), _json(spread[1])],
             "fails": controlled == "refuted",
         },
         "permutation": {
-            "along": claim.permute,
-            "draws": len(missed),
+            "along": claim.shuffle,
+            "draws": len(shuffled),
             "p": p,
             "still_supporting": float(np.mean([least <= value <= most for value in shuffled])),
         },
     }
+
+
+@contextmanager
+def _told(study: str, claim: str) -> Iterator[None]:
+    """Errors of a statistic in one line that names study and claim."""
+    where = f"study {study}: claim {claim}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    except KeyError as error:
+        raise InputError(f"{where}: {error.args[0]}") from error
+    except AtlasError as error:
+        raise type(error)(f"{where}: {error}") from error
+    except Exception as error:
+        raise AtlasError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _estimated(statistic: Statistic, sample: Sample, key: str) -> tuple[float, tuple[float, float]]:
+    """A statistic of a cube and its interval over draws of the seeds."""
+    estimate = float(statistic.values(sample)[0])
+    return estimate, bootstrap(statistic, sample, estimate, key)
 
 
 def _conclude(found: Outcome, controlled: Outcome, p: float) -> tuple[Outcome, str]:
@@ -214,72 +172,36 @@ def _json(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def bootstrap(
-    statistic: "Statistic", cube: "xr.Dataset", theory: "xr.Dataset", estimate: float, key: str
-) -> tuple[float, float]:
+def bootstrap(statistic: Statistic, sample: Sample, estimate: float, key: str) -> tuple[float, float]:
     """The 95 % interval of a statistic over draws of the seeds (BCa; Efron 1987), or NaN where there are too few.
 
-    Where every draw gives the same number the interval is that number.
+    Where every draw gives the same number the interval is that number; where leaving out one seed never changes it,
+    or has no value, the interval is that of the percentiles.
     """
-    from scipy import stats
+    from scipy.stats import norm
 
-    seeds = int(cube.sizes.get("seed", 1))
+    seeds = int(sample.cube.sizes.get("seed", 1))
     if math.isnan(estimate) or seeds < 2:
         return math.nan, math.nan
-
-    def of(index: NDArray[np.int64]) -> float:
-        chosen = np.sort(np.asarray(index, dtype=np.int64))
-        return float(statistic(_pick(cube, chosen), _pick(theory, chosen)))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for method in ("BCa", "percentile"):
-            result = stats.bootstrap(
-                (np.arange(seeds),),
-                of,
-                vectorized=False,
-                n_resamples=DRAWS,
-                confidence_level=CONFIDENCE,
-                method=method,
-                rng=stream(key, "bootstrap"),
-            )
-            low, high = (float(value) for value in result.confidence_interval)
-            drawn = result.bootstrap_distribution[np.isfinite(result.bootstrap_distribution)]
-            if len(drawn) == DRAWS and np.ptp(drawn) <= 1e-12 * max(1.0, abs(estimate)):
-                return estimate, estimate
-            if math.isfinite(low) and math.isfinite(high):
-                return low, high
-    return math.nan, math.nan
+    drawn = statistic.values(sample.drawn(stream(key, "bootstrap").integers(0, seeds, (DRAWS, seeds))))
+    if not np.isfinite(drawn).all():
+        return math.nan, math.nan
+    if np.ptp(drawn) <= 1e-12 * max(1.0, abs(estimate)):
+        return estimate, estimate
+    tails = np.array([1 - CONFIDENCE, 1 + CONFIDENCE]) / 2
+    left_out = statistic.values(sample.drawn(LeaveOneOut(seeds)))
+    off = left_out.mean() - left_out
+    near = (np.sum(drawn < estimate) + np.sum(drawn <= estimate)) / (2 * DRAWS)
+    bias, moved = norm.ppf(near), norm.ppf(near) + norm.ppf(tails)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        acceleration = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
+        levels = norm.cdf(bias + moved / (1 - acceleration * moved))
+    low, high = np.quantile(drawn, levels if np.isfinite(levels).all() else tails)
+    return float(low), float(high)
 
 
-def needed(statistic: "Statistic", cube: "xr.Dataset", theory: "xr.Dataset", estimate: float) -> "xr.Dataset":
-    """The cube without the variables that the statistic does not look at, so that a draw copies little."""
-    for name in sorted(cube.data_vars, key=lambda name: -cube[name].size):
-        less = cube.drop_vars(name)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = float(statistic(less, theory))
-        except Exception:  # noqa: S112  it is needed
-            continue
-        if found == estimate or (math.isnan(found) and math.isnan(estimate)):
-            cube = less
-    return cube
-
-
-def _within(cube: "xr.Dataset", theory: "xr.Dataset", statistic: "Statistic") -> tuple["xr.Dataset", "xr.Dataset"]:
-    """What the statistic will select of both, so that a draw selects from little; selecting twice changes nothing."""
-    return narrowed(cube, theory, getattr(statistic, "keywords", {}).get("where"))
-
-
-def _pick(data: "xr.Dataset", seeds: NDArray[np.int64]) -> "xr.Dataset":
-    return data.isel(seed=seeds) if "seed" in data.dims else data
-
-
-def permutations(
-    claim: "Claim", cube: "xr.Dataset", evaluate: Callable[["xr.Dataset"], float], key: str
-) -> NDArray[np.float64]:
-    """The statistic after shuffling the measured variables along the claim's dimension, seed by seed.
+def permutations(claim: "Claim", cube: "xr.Dataset", key: str) -> Shuffle:
+    """The shuffles of the measured variables along the claim's dimension, seed by seed.
 
     Within a seed one permutation serves all variables and all other dimensions, so that only the link between the
     axis and the measurement is cut. Coordinates and theory stay where they are.
@@ -287,31 +209,24 @@ def permutations(
     Raises:
         InputError: the cube has no such dimension.
     """
-    import xarray as xr
-
-    if claim.permute not in cube.dims:
-        raise InputError(f"claim {claim.name}: cannot permute along {claim.permute!r}: the cube has {list(cube.dims)}")
-    movable = [name for name, value in cube.data_vars.items() if claim.permute in value.dims and name != "status"]
-    names = [name for name in movable if name in claim.shuffled] if claim.shuffled else movable
+    along = claim.shuffle
+    if along not in cube.dims:
+        raise InputError(f"claim {claim.name}: cannot permute along {along!r}: the cube has {list(cube.dims)}")
     rng = stream(key, "permutation")
-    size, seeds = cube.sizes[claim.permute], cube.sizes.get("seed", 1)
-    per_seed = "seed" in cube.dims and claim.permute != "seed"
-    values = []
-    for _ in range(SHUFFLES):
-        order = rng.permuted(np.tile(np.arange(size), (seeds, 1)), axis=1) if per_seed else rng.permutation(size)
-        moved = {}
-        for name in names:
-            array = cube[name]
-            if per_seed and "seed" in array.dims:
-                axis = (array.get_axis_num("seed"), array.get_axis_num(claim.permute))
-                content = np.moveaxis(array.values, axis, (0, 1))
-                content = np.moveaxis(content[np.arange(seeds)[:, None], order], (0, 1), axis)
-            else:
-                one = order[0] if per_seed else order
-                content = np.take(array.values, one, axis=array.get_axis_num(claim.permute))
-            moved[name] = xr.Variable(array.dims, content, array.attrs)
-        values.append(evaluate(cube.assign(moved)))
-    return np.array(values)
+    size, seeds = cube.sizes[along], cube.sizes.get("seed", 1)
+    if "seed" in cube.dims and along != "seed":
+        orders = rng.permuted(np.tile(np.arange(size), (SHUFFLES * seeds, 1)), axis=1).reshape(SHUFFLES, seeds, size)
+    else:
+        orders = np.array([rng.permutation(size) for _ in range(SHUFFLES)])
+    return Shuffle(along, orders, claim.only)
+
+
+def p_value(estimate: float, shuffled: NDArray[np.float64], expected: Bounds) -> float:
+    """The share of shuffles that come as near to the theory as the estimate, itself counted among them."""
+    miss = expected.miss(estimate)
+    missed = np.array([math.inf if math.isnan(value) else expected.miss(value) for value in shuffled])
+    near = missed <= miss + ROUND_OFF * max(abs(estimate), abs(miss)) if math.isfinite(miss) else missed <= miss
+    return float((1 + np.sum(near)) / (1 + len(missed)))
 
 
 def summary(record: dict[str, Any]) -> str:

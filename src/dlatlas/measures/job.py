@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlatlas.declare.study import Study, Variable
+from dlatlas.declare.study import Study
 from dlatlas.declare.sweep import Shard, Sweep
+from dlatlas.declare.variable import Variable
 from dlatlas.errors import InputError
 from dlatlas.identity.store import only_one, read_json, write_arrays, write_json
 from dlatlas.measures.measure import evaluate, measures_named

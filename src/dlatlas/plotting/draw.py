@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
+from dlatlas.cubes.cube import with_fixed
 from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import write_bytes
+from dlatlas.plotting.panels import draw_panels
 from dlatlas.plotting.style import STYLE
 
 if TYPE_CHECKING:
@@ -24,13 +26,14 @@ def draw(study: Study, cube: "xr.Dataset", verdict: dict[str, Any], folder: Path
     """Draws ``figure.svg`` and ``figure.png`` with the verdict in the corner and the signature inside the files.
 
     Raises:
-        AtlasError: the study's figure function raised.
+        AtlasError: the study's figure function raised, or a panel names what is not there.
     """
-    cube = cube.load()
+    cube = with_fixed(cube.load())
     try:
         with mpl.rc_context(fname=STYLE), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            figure = study.figure(cube, study.theory(cube), verdict)
+            theory = study.theory(cube)
+            figure = study.figure(cube, theory, verdict) if study.figure else draw_panels(study, cube, theory)
             sign(figure, study.title, verdict)
             settle(figure)
             return save(figure, folder, study.title, signature)

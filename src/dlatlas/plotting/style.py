@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
+    from dlatlas.judging.sample import Sample
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, ordered so that the first ones differ most."""
+
+INK = "#1B1F24"
+"""A line of the theory that belongs to no series."""
 
 CONTROL = "#8A8F98"
 """Controls are grey wherever they appear."""
@@ -76,8 +81,7 @@ def points(
 
 def versus(
     panel: "Axes",
-    cube: "xr.Dataset",
-    theory: "xr.Dataset | None",
+    sample: "Sample",
     of: Any,  # noqa: ANN401
     along: str,
     where: Mapping[str, Any] | None = None,
@@ -87,30 +91,23 @@ def versus(
     by: Literal["mean", "median"] = "mean",
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """A quantity against a coordinate: points with intervals over seeds and, where the theory has it, its line.
+    """A quantity against a coordinate, in a figure of one's own: points with intervals over seeds.
 
     Args:
         panel: where to draw.
-        cube: what was measured.
-        theory: what was predicted, under the same name; None for no line.
-        of: a variable, or a function of (cube, theory).
+        sample: the cube, its theory and the study's observables.
+        of: an observable, a variable, or a function of (cube, theory).
         along: a coordinate of one dimension.
-        where: which runs, see `dlatlas.judging.statistics.select`.
-        color: of points and line.
+        where: which runs, see `dlatlas.judging.sample.select`.
+        color: of the points.
         label: of the points, for the legend.
         by: mean or median over seeds.
         options: for `points`.
     """
-    from dlatlas.judging.statistics import narrowed, quantity
-
-    part, said = narrowed(cube, cube if theory is None else theory, where)
-    values = quantity(part, said, of)
-    (dim,) = part[along].dims
+    values, axis = sample.observe(of, where), sample.observe(along, where)
+    (dim,) = axis.dims
     extra = [name for name in values.dims if name not in (dim, "seed")]
-    points(panel, part[along].values, values.mean(extra), color=color, label=label, of=by, **options)
-    if theory is not None and isinstance(of, str) and of in said:
-        line = said[of].mean([name for name in said[of].dims if name != dim])
-        panel.plot(part[along].values, line.values, color=color, linewidth=1.0, zorder=2)
+    points(panel, axis.values, values.mean(extra), color=color, label=label, of=by, **options)
 
 
 def power(panel: "Axes", x: ArrayLike, exponent: float, through: tuple[float, float], text: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlatlas.declare.study import Value
+from dlatlas.declare.parameter import Value
 from dlatlas.declare.sweep import StackPlan, Sweep
 from dlatlas.identity.content import canonical
 from dlatlas.identity.streams import stream

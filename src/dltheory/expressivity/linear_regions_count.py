@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import deviation, exponent, extreme
 from dlatlas.judging.verdict import AtMost, Equals
 from dlatlas.measures.linear_regions import breakpoints, regions, tent

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import average, extreme
 from dlatlas.judging.verdict import AtLeast, AtMost
 from dltheory.data.graphs import Adjacency, connected, regular, skip_links

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count, flag, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count, flag, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import agreement, average
 from dlatlas.judging.verdict import AtLeast, AtMost
 from dltheory.theory.deep_linear import effective_rank, eigenvalue_path, nuclear_minimum, singular_value_rates

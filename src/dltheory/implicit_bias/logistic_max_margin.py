@@ -28,7 +28,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.verdict import AtMost, Equals
 from dltheory.theory.hard_margin import log_clock
 

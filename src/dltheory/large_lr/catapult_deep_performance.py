@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, count, flag, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import count, flag, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import average, exponent, narrowed
 from dlatlas.judging.verdict import AtLeast, Equals
 from dltheory.theory.catapult import EDGE, RELU_MAXIMUM

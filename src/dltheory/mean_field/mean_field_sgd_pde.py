@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import exponent, extreme
 from dlatlas.judging.verdict import AtMost, Equals
 from dltheory.theory.mean_field import excess_risk, mean_field_flow

@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import average, exponent, order
 from dlatlas.judging.verdict import AtMost
 from dltheory.theory.nested_variance import nested_variance, threshold_width

@@ -11,23 +11,24 @@ Corrections of the catalogue:
 - optimal ridge for an isotropic signal of norm r: lambda = p sigma^2 / r^2 with X^T X + lambda I.
 """
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count
-from dlatlas.judging.statistics import deviation, extreme
-from dlatlas.judging.verdict import AtLeast, AtMost
+from dlatlas import Study, but, choice, claim, count, derived, panel, variable, where
+from dlatlas.judging.statistics import deviation, smallest
 from dltheory.models.feature_maps import FEATURES, drawn
 from dltheory.theory.ridgeless import gaussian_bias, gaussian_noise, noise_bound
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
     from dlatlas.training.stack import Stack
+
+DENSE, GAUSSIAN = {"features": ["gaussian", "tanh", "cos"]}, {"features": "gaussian"}
+SIGMA = 0.2
+"""Variance of the noise in the picture's risk, beside a signal of norm 1."""
 
 
 def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
@@ -53,69 +54,26 @@ def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The lower bound, and noise part and unseen signal of Gaussian features."""
+    """The lower bound, and noise part, unseen signal and risk of Gaussian features."""
     import xarray as xr
 
-    n, p = int(json.loads(cube.attrs["fixed"])["n"]), cube["p"].values
-    found = {"bound": noise_bound(n, p), "noise": gaussian_noise(n, p), "bias": gaussian_bias(n, p)}
+    n, p = int(cube["n"]), cube["p"].values
+    noise, bias = gaussian_noise(n, p), gaussian_bias(n, p)
+    found = {"bound": noise_bound(n, p), "noise": noise, "bias": bias, "risk": bias + SIGMA * noise}
     return xr.Dataset({name: ("p", values) for name, values in found.items()}, {"p": p})
 
 
-def over_bound(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Noise part over its lower bound."""
-    return cube["noise"] / theory["bound"]
-
-
-def at_peak(cube: "xr.Dataset", theory: "xr.Dataset", name: str = "noise") -> "xr.DataArray":
+def at_peak(cube: "xr.Dataset", name: str) -> "xr.DataArray":
     """A variable at the first p six beyond n."""
-    beyond = cube["p"].values >= int(json.loads(cube.attrs["fixed"])["n"]) + 6
-    return cube[name].isel(p=int(np.argmax(beyond)))
+    return cube[name].isel(p=int(np.argmax(cube["p"].values >= int(cube["n"]) + 6)))
 
-
-def ridged_at_peak(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The noise part with the best ridge there."""
-    return at_peak(cube, theory, "ridged")
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Noise part against the number of features with the bound, and the ridgeless risk of a noisy signal."""
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, reference, versus
-
-    figure, (left, right) = new_figure(2)
-    n = int(json.loads(cube.attrs["fixed"])["n"])
-    grid = np.geomspace(cube["p"].min(), cube["p"].max(), 400)
-    left.plot(grid, noise_bound(n, grid), color="black", linewidth=1.2, label="lower bound")
-    looks = {"gaussian": PALETTE[0], "tanh": PALETTE[1], "cos": PALETTE[2], "one_hot": CONTROL}
-    for name, color in looks.items():
-        versus(left, cube, None, "noise", "p", {"features": name}, color=color, label=name.replace("_", "-"))
-    versus(left, cube, None, "ridged", "p", {"features": "gaussian"}, color=CONTROL, marker="^", label="optimal ridge")
-    for away in (grid[grid < n - 1.5], grid[grid > n + 1.5]):
-        right.plot(away, gaussian_noise(n, away) * 0.2 + gaussian_bias(n, away), color=PALETTE[0], linewidth=1.0)
-    risk = cube.assign(risk=cube["bias"] + 0.2 * cube["noise"])
-    for name, color in (("gaussian", PALETTE[0]), ("tanh", CONTROL)):
-        versus(right, risk, None, "risk", "p", {"features": name}, color=color, label=name)
-    for panel in (left, right):
-        reference(panel, x=n, text="p = n")
-        panel.set(xscale="log", yscale="log", xlabel="features  p")
-        panel.set_xticks([5, 10, 20, 40, 100, 200], ["5", "10", "20", "40", "100", "200"])
-        panel.minorticks_off()
-    left.set(ylabel="noise part of the risk / σ²")
-    right.set(ylabel="risk of a unit signal, σ² = 0.2")
-    legend(left, loc="upper left")
-    legend(right, loc="upper left")
-    letters((left, right), ("noise", "ridgeless risk"))
-    return figure
-
-
-HOLZMUELLER = "Holzmüller 2021"
-DENSE = {"features": ["gaussian", "tanh", "cos"]}
-GAUSSIAN = {"features": "gaussian"}
 
 STUDY = Study(
     title="No choice of features avoids the peak of double descent",
-    rows=("double-descent-universal-lower-bound",),
+    rows=["double-descent-universal-lower-bound"],
     kind="solve",
-    statement=(
+    papers=["holzmuller2021", "hastie2022", "belkin2019"],
+    says=(
         "Holzmüller (2021): in least squares without ridge, label noise costs at least σ² n/(p+1-n) for p ≥ n features "
         "and σ² p/(n+1-p) for p ≤ n, whatever the features, if they have a density and full rank. Isotropic Gaussian "
         "features, for which the risk is known exactly (Hastie et al. 2022), are nearly the best. Ridge removes it."
@@ -124,69 +82,60 @@ STUDY = Study(
         r"\mathbb E\,\mathrm{tr}(\Sigma X^+ X^{+\top}) \ge \frac{n}{p+1-n} \; (p \ge n), \qquad "
         r"\text{Gaussian: } \frac{n}{p-n-1}, \quad \text{unseen signal: } 1 - \frac{n}{p}"
     ),
-    papers=("holzmuller2021", "hastie2022", "belkin2019"),
     parameters={
         "features": choice("gaussian", FEATURES, "of the regression"),
         "n": count(40, "samples"),
         "p": count(80, "features"),
         "tests": count(200, "test points"),
     },
-    shape=("n", "p", "tests"),
+    shape=["n", "p", "tests"],
     solve=solve,
-    variables={
-        "noise": Variable("noise part of the excess risk, no ridge", "σ²", f"{HOLZMUELLER}, equation 3"),
-        "bias": Variable("signal that is not recovered, no ridge", "1", "Hastie et al. 2022, theorem 1"),
-        "ridged": Variable("noise part of the excess risk, ridge p", "σ²", "Hastie et al. 2022, section 6"),
-    },
     cost=lambda run: 100.0 + run["p"],
+    variables={
+        "noise": variable("noise part of the excess risk, no ridge [σ²]", "holzmuller2021, equation 3"),
+        "bias": variable("signal that is not recovered, no ridge", "hastie2022, theorem 1"),
+        "ridged": variable("noise part of the excess risk, ridge p [σ²]", "hastie2022, section 6"),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="lower bound",
-            statement="The noise part is at least n/(p+1-n) or p/(n+1-p) times σ².",
-            source=f"{HOLZMUELLER}, theorem 3",
-            quantity="smallest ratio of the mean noise part to the bound [1]",
-            statistic=extreme,
-            holds={"of": over_bound, "end": "smallest", "average": True, "where": DENSE},
-            expected=AtLeast(1.0),
-            control=Control("One-hot features have no density and fall below.", {"where": {"features": "one_hot"}}),
-            permute="p",
+    observables={
+        "over_bound": derived("noise part over its lower bound", lambda cube, theory: cube["noise"] / theory["bound"]),
+        "peak": derived("noise part at p = n + 6 [σ²]", lambda cube, theory: at_peak(cube, "noise")),
+        "ridged_peak": derived("the same with the best ridge [σ²]", lambda cube, theory: at_peak(cube, "ridged")),
+        "risk": derived("risk of a unit signal, σ² = 0.2", lambda cube, theory: cube["bias"] + SIGMA * cube["noise"]),
+    },
+    claims=[
+        claim(
+            "lower bound", "The noise part is at least n/(p+1-n) or p/(n+1-p) times σ².", "theorem 3",
+            smallest("over_bound", by="mean", where=DENSE) >= 1, shuffle="p",
+            fails=where("One-hot features have no density and fall below.", features="one_hot"),
         ),
-        Claim(
-            name="Gaussian features",
-            statement="For isotropic Gaussian features it is exactly n/(p-n-1) or p/(n-p-1).",
-            source="inverse Wishart mean; Hastie et al. 2022, theorem 1",
-            quantity="largest relative deviation of the mean [1]",
-            statistic=deviation,
-            holds={"of": "noise", "worst": True, "where": GAUSSIAN},
-            expected=AtMost(0.05),
-            control=Control("tanh features cost more.", {"where": {"features": "tanh"}}),
-            permute="p",
+        claim(
+            "Gaussian features", "For isotropic Gaussian features it is exactly n/(p-n-1) or p/(n-p-1).",
+            "inverse Wishart mean; hastie2022, theorem 1",
+            deviation("noise", worst=True, where=GAUSSIAN) <= 0.05, shuffle="p",
+            fails=where("tanh features cost more.", features="tanh"),
         ),
-        Claim(
-            name="peak",
-            statement="Six features beyond p = n, noise costs at least 5.7 σ² with any features.",
-            source=f"{HOLZMUELLER}, theorem 3: 40/7 at n = 40, p = 46",
-            quantity="smallest mean noise part at p = 46 [σ²]",
-            statistic=extreme,
-            holds={"of": at_peak, "end": "smallest", "average": True, "where": DENSE},
-            expected=AtLeast(40 / 7),
-            control=Control("With the best ridge there is no peak.", {"of": ridged_at_peak}),
-            permute="p",
+        claim(
+            "peak", "Six features beyond p = n, noise costs at least 5.7 σ² with any features.",
+            "theorem 3: 40/7 at n = 40, p = 46",
+            smallest("peak", by="mean", where=DENSE) >= 40 / 7, shuffle="p",
+            fails=but("With the best ridge there is no peak.", of="ridged_peak"),
         ),
-        Claim(
-            name="unseen signal",
-            statement="Of an isotropic signal the part 1 - n/p is not recovered.",
-            source="Hastie et al. 2022, theorem 1; exact for Gaussian features",
-            quantity="largest relative deviation of the mean, p of 50 or more [1]",
-            statistic=deviation,
-            holds={"of": "bias", "worst": True, "where": {**GAUSSIAN, "p": (50, None)}},
-            expected=AtMost(0.05),
-            control=Control("Of correlated features less is lost.", {"where": {"features": "tanh", "p": (50, None)}}),
-            permute="p",
+        claim(
+            "unseen signal", "Of an isotropic signal the part 1 - n/p is not recovered.",
+            "hastie2022, theorem 1; exact for Gaussian features",
+            deviation("bias", worst=True, where={**GAUSSIAN, "p": (50, None)}) <= 0.05, shuffle="p",
+            fails=where("Of correlated features less is lost.", features="tanh"),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("noise", "p", by="features", line="bound", log="xy", mark={"p": (40, "p = n")}, title="noise",
+              ylabel="noise part of the risk / σ²", labels={"bound": "lower bound"}, legend="upper left",
+              grey={"features": "one_hot"},
+              also=panel("ridged", "p", where=GAUSSIAN, line="", grey={"y": True}, labels={"ridged": "optimal ridge"})),
+        panel("risk", "p", by="features", where={"features": ["gaussian", "tanh"]}, log="xy", line={"gaussian": "risk"},
+              mark={"p": (40, "p = n")}, title="ridgeless risk", grey={"features": "tanh"}, legend="upper left"),
+    ],
     caption=(
         "Left: noise part of the risk of least squares on 40 samples; grey: features without a density, and Gaussian "
         "ones with the best ridge. Right: risk with a signal of norm 1 and noise of variance 0.2; line: exact for "
@@ -197,4 +146,4 @@ STUDY = Study(
         "inputs costs up to 4.5 times as much there, since a few directions carry most of its variance. One-hot "
         "features stay below the bound from p = 12 on: an unseen category costs nothing."
     ),
-)
+)  # fmt: skip

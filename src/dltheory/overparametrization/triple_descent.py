@@ -26,7 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.verdict import AtLeast, AtMost
 from dltheory.theory.random_feature_ridge import ACTIVATIONS, excess_error, masses
 

@@ -22,7 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import loglog_slope
 from dlatlas.judging.verdict import AtLeast, AtMost, Equals
 

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count, flag, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count, flag, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import agreement, deviation, extreme, order
 from dlatlas.judging.verdict import AtLeast, AtMost
 from dlatlas.measures.neural_collapse import class_means, cosines, self_duality, variability

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, count, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, count, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import slope
 from dlatlas.judging.verdict import AtLeast, Equals
 from dltheory.theory import kramers

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, choice, number
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import choice, number
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.judging.statistics import exponent, extreme, loglog_slope, narrowed, slope
 from dlatlas.judging.verdict import AtMost, Equals
 from dltheory.theory.score_matching import wasserstein_bound

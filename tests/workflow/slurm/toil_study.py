@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlatlas.declare.study import Claim, Control, Study, Variable, count
+from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
+from dlatlas.declare.parameter import count
 from dlatlas.judging.verdict import AtLeast
 
 PATIENCE = 150.0

@@ -1,0 +1,86 @@
+"""A picture declared: which dimensions of a cube become which channels of a figure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a study's figure; made by `panel`."""
+
+    y: tuple[Any, ...]
+    x: str
+    by: str
+    line: Any
+    where: Mapping[str, Any]
+    at: Literal["mean", "median", "log mean"]
+    log: str
+    mark: Mapping[str, float]
+    grey: Mapping[str, Any]
+    slope: Sequence[tuple[float, str]]
+    title: str
+    labels: Mapping[Any, str]
+    xlabel: str
+    ylabel: str
+    xlim: tuple[float | None, float | None] | None
+    ylim: tuple[float | None, float | None] | None
+    legend: str
+    joined: bool
+    also: Sequence["Panel"] = field(default_factory=tuple)
+    draw: Callable[..., None] | None = None
+
+
+def panel(
+    y: Any,  # noqa: ANN401
+    x: str,
+    by: str = "",
+    line: Any = "same",  # noqa: ANN401
+    where: Mapping[str, Any] | None = None,
+    at: Literal["mean", "median", "log mean"] = "mean",
+    log: str = "",
+    mark: Mapping[str, float] | None = None,
+    grey: Mapping[str, Any] | None = None,
+    slope: Sequence[tuple[float, str]] = (),
+    title: str = "",
+    labels: Mapping[Any, str] | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
+    xlim: tuple[float | None, float | None] | None = None,
+    ylim: tuple[float | None, float | None] | None = None,
+    legend: str = "best",
+    joined: bool = False,
+    also: "Panel | Sequence[Panel]" = (),
+    draw: Callable[..., None] | None = None,
+) -> Panel:
+    """A panel: measurement as points with 95 % intervals over seeds, theory as lines, thresholds dashed, control grey.
+
+    Args:
+        y: the observable or variable on the y axis; several share the panel, each in a colour of its own.
+        x: the coordinate (or observable) on the x axis.
+        by: the coordinate whose values have a colour each; in shades where they are numbers.
+        line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
+            one line in black, a mapping of series to predictions, or "" for none.
+        where: which runs; dimensions that are left over are averaged.
+        at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean.
+        log: logarithmic axes: "", "x", "y" or "xy".
+        mark: thresholds of the theory by coordinate (or ``"y"``): value, named beside its line.
+        grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
+        slope: exponents of power laws to compare with, each with its name, drawn beside the data.
+        title: above the panel, left.
+        labels: what legends say for a value of ``by``, or for a series.
+        xlabel: instead of long name and unit.
+        ylabel: instead of long name and unit.
+        xlim: instead of what the data ask for.
+        ylim: instead of what the data ask for.
+        legend: where, as Matplotlib says it; "" for none.
+        joined: points joined by thin lines, where there is no theory.
+        also: further series with channels of their own, over the same axes.
+        draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
+    """
+    several = tuple(y) if isinstance(y, list | tuple) else (y,)
+    others = (also,) if isinstance(also, Panel) else tuple(also)
+    return Panel(
+        several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
+        ylabel, xlim, ylim, legend, joined, others, draw,
+    )  # fmt: skip

@@ -1,0 +1,262 @@
+"""A study's figure from its declared panels: theory as lines, measurement as points, the control grey."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlatlas.errors import unknown
+from dlatlas.judging.sample import Sample, select
+from dlatlas.judging.words import label
+from dlatlas.plotting.style import (
+    CONTROL,
+    INK,
+    PALETTE,
+    legend,
+    letters,
+    new_figure,
+    points,
+    power,
+    reference,
+    shades,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dlatlas.declare.panel import Panel
+    from dlatlas.declare.study import Study
+
+FINE = 200
+"""Points of a smooth line."""
+TICKS = 8
+"""At most so many values of a logarithmic axis are written at their own places."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one colour and the line that belongs to them."""
+
+    of: Any
+    where: Mapping[str, Any]
+    color: Any
+    marker: str
+    label: str | None
+    line: Any
+
+
+def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Figure":
+    """The figure that a study declares.
+
+    Raises:
+        InputError: a panel that names what the cube has not.
+    """
+    columns = len(study.picture) if len(study.picture) <= 3 else 2 if len(study.picture) == 4 else 3
+    figure, axes = new_figure(columns, -(-len(study.picture) // columns))
+    sample = Sample(cube, theory, study.observables)
+    for each, panel in zip(axes, study.picture):
+        for layer in (panel, *panel.also):
+            _draw_layer(each, study, sample, layer)
+        _finish(each, study, sample, panel)
+        if panel.draw is not None:
+            panel.draw(each, cube, theory)
+        if panel.legend and len(each.get_legend_handles_labels()[0]) > (0 if panel.draw else 1):
+            legend(each, loc=panel.legend)
+    for each in axes[len(study.picture) :]:
+        each.remove()
+    letters(axes, [panel.title for panel in study.picture])
+    return figure
+
+
+def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
+    smooth = _refined(study, sample, panel)
+    drawn = []
+    for series in _series(study, sample, panel):
+        x, values = _measured(sample, panel, series)
+        drawn.append((x, np.nanmean(values.mean("seed").values)))
+        look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
+        middle = "median" if panel.at == "median" else "mean"
+        points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
+        if series.line:
+            _draw_line(axes, sample, smooth, panel, series)
+    if isinstance(panel.line, str) and panel.line not in ("", "same"):
+        name = panel.labels.get(panel.line, panel.line.replace("_", " "))
+        _draw_line(axes, sample, smooth, panel, Series(None, panel.where, INK, "", name, panel.line))
+    for exponent, text in panel.slope:
+        x, height = drawn[0]
+        low, high = float(np.min(x[x > 0])), float(np.max(x))
+        power(axes, np.geomspace(low, high, 20), exponent, (np.sqrt(low * high), 1.6 * height), text)
+
+
+def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
+    """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
+    cube = select(sample.cube, panel.where)
+    if len(panel.y) > 1:
+        for number, of in enumerate(panel.y):
+            name = panel.labels.get(of) or label(of, cube, study)[0]
+            grey = of in panel.grey.get("y", ())
+            color = CONTROL if grey else PALETTE[number % len(PALETTE)]
+            yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
+    elif panel.by:
+        if panel.by not in cube.coords:
+            raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
+        found = np.atleast_1d(cube[panel.by].values)
+        values = list(dict.fromkeys(found.tolist()))
+        ordered = np.issubdtype(found.dtype, np.number) and found.dtype != bool
+        grey = panel.grey.get(panel.by)
+        greys = grey if isinstance(grey, list) else [grey]
+        colored = [value for value in values if value not in greys]
+        colors = dict(zip(colored, shades(len(colored)) if ordered else [*PALETTE, *PALETTE]))
+        for value in values:
+            name = panel.labels.get(value, f"{panel.by} = {value:g}" if ordered else str(value).replace("_", "-"))
+            line = _line_of(panel, panel.y[0], value)
+            color, marker = colors.get(value, CONTROL), "o" if value in colors else "s"
+            yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
+    else:
+        name = panel.labels.get(panel.y[0], label(panel.y[0], cube, study)[0])
+        color = CONTROL if panel.grey.get("y") else PALETTE[0]
+        yield Series(panel.y[0], panel.where, color, "o", name or None, _line_of(panel, panel.y[0], panel.y[0]))
+    others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
+    if others:
+        for of in panel.y[:1]:
+            name = panel.labels.get("grey", "control")
+            yield Series(of, {**panel.where, **others}, CONTROL, "s", name or None, _line_of(panel, of, "grey"))
+
+
+def _line_of(panel: "Panel", of: Any, key: Any) -> Any:  # noqa: ANN401
+    if isinstance(panel.line, Mapping):
+        return panel.line.get(key, "")
+    return of if panel.line == "same" and isinstance(of, str) else ""
+
+
+def _measured(sample: Sample, panel: "Panel", series: Series) -> "tuple[NDArray[np.float64], xr.DataArray]":
+    """Positions, and the values ``(point, seed)``."""
+    import xarray as xr
+
+    values = sample.observe(series.of, series.where).astype(float)
+    axis = sample.observe(panel.x, series.where)
+    if "seed" in axis.dims:
+        axis = axis.mean("seed")
+    own = [dim for dim in axis.dims if dim in values.dims]
+    over = [dim for dim in values.dims if dim not in (*own, "seed")]
+    if panel.at == "log mean":
+        values = np.exp(np.log(values.where(values > 0)).mean(over)) if over else values
+    elif over:
+        values = values.mean(over)
+    if "seed" not in values.dims:
+        values = values.expand_dims("seed")
+    x = axis.mean([dim for dim in axis.dims if dim not in own]) if set(axis.dims) - set(own) else axis
+    flat = values.transpose(*own, "seed").values.reshape(-1, values.sizes["seed"])
+    return x.transpose(*own).values.ravel().astype(float), xr.DataArray(flat, dims=("point", "seed"))
+
+
+def _draw_line(axes: "Axes", sample: Sample, smooth: "Sample | None", panel: "Panel", series: Series) -> None:
+    for source in (smooth, sample):
+        if source is None:
+            continue
+        name = series.line if callable(series.line) else f"theory.{str(series.line).removeprefix('theory.')}"
+        if isinstance(name, str) and name.removeprefix("theory.") not in source.theory:
+            if series.line != series.of:
+                raise unknown("panel: line", "prediction", series.line, map(str, source.theory.data_vars))
+            return
+        known = {key: value for key, value in series.where.items() if key in source.theory.coords}
+        line = source.observe(name, known)
+        axis = source.observe(panel.x, series.where)
+        dims: list[Hashable] = [dim for dim in axis.dims if dim != "seed"]
+        if "seed" in axis.dims:
+            axis = axis.mean("seed")
+        line = line.mean([dim for dim in line.dims if dim not in dims])
+        line = line.broadcast_like(axis).transpose(*dims)
+        x, y = axis.values.ravel().astype(float), line.values.ravel().astype(float)
+        place = np.argsort(x, kind="stable")
+        width = 1.2 if series.of is None else 1.0
+        axes.plot(x[place], y[place], color=series.color, linewidth=width, zorder=2,
+                  label=series.label if series.of is None else None)  # fmt: skip
+        return
+
+
+def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
+    """The theory on many points of the x axis, where it is a function of coordinates alone and agrees on the cube's."""
+    import xarray as xr
+
+    cube, x = sample.cube, panel.x
+    if not panel.line or x not in cube.dims or not np.issubdtype(cube[x].dtype, np.number) or cube.sizes[x] < 3:
+        return None
+    values = cube[x].values.astype(float)
+    if "x" in panel.log and values.min() > 0:
+        grid = np.geomspace(values.min(), values.max(), FINE)
+    else:
+        grid = np.linspace(values.min(), values.max(), FINE)
+    if np.issubdtype(cube[x].dtype, np.integer):
+        grid = np.rint(grid).astype(int)
+    grid = np.union1d(grid, cube[x].values)
+    bare = cube.drop_vars([name for name, array in cube.variables.items() if x in array.dims])
+    bare = bare.assign_coords({x: (x, grid, cube[x].attrs)})
+    try:
+        theory = study.theory(bare)
+        for name, known in sample.theory.data_vars.items():
+            if x not in known.dims:
+                continue
+            again = theory[name].sel({x: cube[x].values}).transpose(*known.dims).values
+            if not np.allclose(again, known.values, rtol=1e-6, equal_nan=True):
+                return None
+    except Exception:  # it needs measured values
+        return None
+    return Sample(xr.Dataset(coords=bare.coords, attrs=cube.attrs), theory, study.observables)
+
+
+def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
+    cube = sample.cube
+    for name, mark in panel.mark.items():
+        value, text = mark if isinstance(mark, tuple) else (mark, "")
+        reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
+    text, units = label(panel.y[0], cube, study)
+    unit = "" if units in ("1", "") else f"  [{units}]"
+    axes.set_ylabel(panel.ylabel or f"{text}{unit}")
+    axes.set_xlabel(panel.xlabel or _axis_label(panel.x, cube, study))
+    if "x" in panel.log:
+        _log_axis(axes, cube, panel)
+    if "y" in panel.log:
+        axes.set_yscale("log")
+    if panel.xlim:
+        axes.set_xlim(*panel.xlim)
+    if panel.ylim:
+        axes.set_ylim(*panel.ylim)
+
+
+def _axis_label(x: str, cube: "xr.Dataset", study: "Study") -> str:
+    if x in cube.coords:
+        meaning = str(cube[x].attrs.get("long_name", x))
+        return f"{meaning}  ${x}$" if len(x) == 1 else meaning if len(meaning) <= 36 else x.replace("_", " ")
+    text, units = label(x, cube, study)
+    return text if units in ("1", "") else f"{text}  [{units}]"
+
+
+def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
+    """A logarithmic x axis, its few values written at their own places, thinned until they do not touch."""
+    if panel.x in cube.coords and (cube[panel.x].values <= 0).any():
+        positive = cube[panel.x].values[cube[panel.x].values > 0]
+        axes.set_xscale("symlog", linthresh=float(positive.min()))
+    else:
+        axes.set_xscale("log")
+    values = np.unique(select(cube, panel.where)[panel.x].values) if panel.x in cube.coords else np.array([])
+    if len(values) < 2:
+        return
+    positive = values[values > 0]
+    if len(values) > TICKS:  # too many: the round ones between them
+        low, high = np.floor(np.log10(positive.min())), np.ceil(np.log10(positive.max()))
+        steps = (1, 2, 5) if high - low <= 3 else (1,)
+        ticks = [a * 10**k for k in np.arange(low, high + 1) for a in steps]
+        values = np.array([each for each in ticks if positive.min() * 0.99 <= each <= positive.max() * 1.01])
+    kept = [float(values[-1])]
+    span = np.log(positive.max() / positive.min())
+    for value in values[-2::-1]:
+        if value <= 0 or np.log(kept[-1] / value) >= span / (TICKS + 2):
+            kept.append(float(value))
+    axes.set_xticks(kept, [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in kept])
+    axes.minorticks_off()
