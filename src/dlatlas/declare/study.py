@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from dlatlas.declare.bibliography import Paper
     from dlatlas.judging.verdict import Expectation
 
 Value = bool | int | float | str
@@ -296,13 +295,3 @@ class Study:
         """Every hyper-parameter of a run, the engine's included."""
         engine = TRAINING if self.kind == "train" else {}
         return {**SEED, **engine, **self.parameters}
-
-    def references(self) -> "tuple[Paper, ...]":
-        """The papers.
-
-        Raises:
-            InputError: a key that the bibliography lacks.
-        """
-        from dlatlas.declare.bibliography import cited
-
-        return cited(self.papers, f"study {self.title!r}: papers")
