@@ -151,7 +151,9 @@ def _url(said: Mapping[str, str]) -> str:
 
 
 def _plain(latex: str) -> str:
-    """LaTeX as plain text: accents as letters, without braces."""
+    """LaTeX as plain text: accents as letters, without braces and fonts."""
     from pybtex.richtext import Text
 
+    latex = re.sub(r"""(\\[`'^"~=.])\{\\([ij])\}""", r"\1{\2}", latex)  # an accented dotless i, which pybtex leaves
+    latex = re.sub(r"\\(emph|text\w\w)\s*(?=\{)", "", latex)
     return " ".join(str(Text.from_latex(latex)).split())
