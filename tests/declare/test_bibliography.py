@@ -10,6 +10,7 @@ import pytest
 from dlatlas.declare.bibliography import Paper, keys, read
 from dlatlas.declare.lab import Lab
 from dlatlas.errors import InputError
+from dlatlas.planning.plan import Plan, Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,10 +95,10 @@ def test_a_citation_has_authors_title_venue_and_year():
 def test_an_entry_is_kept_as_it_stands_but_for_whitespace(tmp_path):
     path = written(
         tmp_path,
-        'Notes.\n\n@Article{Knuth84,author={Knuth,   Donald},\n\n\ttitle = "On {\\TeX}, at   last" ,\n year=1984 }\nMore',
+        'Notes.\n\n@Article{Knuth84,author={Knuth,   D.},\n\n\ttitle = "On {\\TeX}, at   last" ,\n year=1984 }\nMore',
     )
     assert read(path)["Knuth84"].bibtex == (
-        '@Article{Knuth84,author={Knuth, Donald},\n  title = "On {\\TeX}, at last" ,\n  year=1984 }'
+        '@Article{Knuth84,author={Knuth, D.},\n  title = "On {\\TeX}, at last" ,\n  year=1984 }'
     )
 
 
@@ -171,6 +172,56 @@ def test_a_file_that_is_missing_or_no_text_is_told_in_one_line(tmp_path, look):
     (tmp_path / "references.bib").write_bytes(b"@article{\xff")
     with pytest.raises(InputError, match=r"^.*references\.bib: cannot be read: 'utf-8' codec .*$"):
         look(tmp_path / "references.bib")
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """``lab(text, more)``: a checkout with that BibTeX file, which has the atlas's studies."""
+
+    def make(text, more="", name="references.bib"):
+        (tmp_path / "pyproject.toml").write_text(f'[tool.dlatlas]\nstudies = "{ROOT / "src/dltheory"}"\n{more}')
+        (tmp_path / "data.dvc").write_bytes((ROOT / "data.dvc").read_bytes())
+        (tmp_path / name).write_text(text)
+        return Lab.read(tmp_path)
+
+    return make
+
+
+def test_a_study_s_papers_are_those_that_it_names_in_its_order():
+    lab = Lab.read(ROOT)
+    for name in lab.chapters:
+        study = lab.study(name)
+        assert [paper.key for paper in lab.papers(study)] == list(study.papers)
+
+
+def test_a_lab_may_name_another_file(lab):
+    named = lab(entry().replace("{a,", "{lewkowycz2020,"), 'references = "papers.bib"\n', "papers.bib")
+    study = named.study("catapult_phase")
+    assert [paper.title for paper in named.papers(study)] == ["T"]
+    with pytest.raises(InputError, match=r"references: expected a BibTeX file, found 3$"):
+        lab("", "references = 3\n")
+    with pytest.raises(InputError, match=r'unknown key "reference"; did you mean "references"\?$'):
+        lab("", 'reference = "papers.bib"\n')
+
+
+def test_a_paper_that_nobody_listed_stops_the_plan_before_anything_is_trained(lab):
+    made = lab(entry().replace("{a,", "{lewkowycz2002,") + GOOD)
+    plan = Plan(Settings.read({"scale": "smoke", "studies": "catapult_phase", "params": ROOT / "params"}, made.root))
+    said = (
+        f"{ROOT / 'src/dltheory/large_lr/catapult_phase.py'}: papers: "
+        'unknown key of references.bib "lewkowycz2020"; did you mean "lewkowycz2002"?'
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        plan.targets()
+
+
+def test_a_file_that_is_missing_or_wrong_stops_the_plan_too(lab):
+    wrong = lab(GOOD + GOOD)
+    with pytest.raises(InputError, match=r"references\.bib: kramers1940: a second entry of that key"):
+        wrong.study("catapult_phase")
+    wrong.bibliography.unlink()
+    with pytest.raises(InputError, match=r"references\.bib: missing"):
+        Lab.read(wrong.root).study("catapult_phase")
 
 
 def test_the_atlas_has_every_paper_that_a_study_names_and_no_other():
