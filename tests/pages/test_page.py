@@ -118,8 +118,8 @@ def test_a_page_says_how_to_cite_it_and_its_papers(plan):
         said = (plan.page.parent / f"{name}.html").read_text().split("Cite this")[1]
         assert f"@misc{{dlatlas_{name}," in said
         assert "commit c0ffee with uncommitted changes, cube 0123456789abcdef0123" in said
-        for paper in plan.sweep(name).study.references():
-            assert f"@misc{{{paper.key}," in said
+        for paper in plan.lab.papers(plan.sweep(name).study):
+            assert str(escape(paper.bibtex)) in said
 
 
 def test_equal_results_give_equal_pages(plan):

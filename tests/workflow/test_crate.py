@@ -6,6 +6,8 @@ import zipfile
 
 import pytest
 
+from dlatlas.declare import bibliography
+from dlatlas.declare.cite import collection
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.publishing.crate import METADATA, check_archive
 
@@ -51,6 +53,14 @@ def test_an_archive_holds_all_that_the_study_is(archive, published):
     published_entry = json.loads((published.path / "results" / "ledger.json").read_text())["studies"]["edge"]
     assert json.loads(files["ledger.json"])["studies"] == {"edge": published_entry}
     assert published_entry["commit"] in files["citation.bib"].decode()
+    paper = bibliography.read(published.path / "references.bib")["cohen2021"]
+    assert files["citation.bib"].decode().endswith(f"\n\n{paper.bibtex}\n")
+
+
+def test_an_archive_names_the_authors_that_the_lab_does_and_no_others(archive, published):
+    entities = {item["@id"]: item for item in json.loads(read(archive)[METADATA])["@graph"]}
+    named = [entities[author["@id"]]["name"] for author in entities["./"].get("author", [])]
+    assert named == [author.name for author in collection(published.path).authors]
 
 
 def test_equal_results_give_equal_archives(archive, published, tmp_path):

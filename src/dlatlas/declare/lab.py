@@ -1,6 +1,7 @@
 """A lab: a repository of studies. The atlas is one; nothing here knows which studies it has.
 
-Its ``pyproject.toml`` says in ``[tool.dlatlas]`` where the studies' package is, ``studies/`` if it says nothing:
+Its ``pyproject.toml`` says in ``[tool.dlatlas]`` where the studies' package is, ``studies/`` if it says nothing, and
+which BibTeX file has the papers that they name, ``references.bib`` if it says nothing:
 ``params/<chapter>/<name>.yaml`` belongs to ``<package>/<chapter>/<name>.py``, both without a chapter if there is none.
 """
 
@@ -14,6 +15,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from dlatlas.declare import bibliography
+from dlatlas.declare.bibliography import Paper
 from dlatlas.declare.registry import INSTRUMENT, ROOMS
 from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError, InputError, unknown
@@ -21,6 +24,9 @@ from dlatlas.identity.code import SOURCE
 
 SHARED = frozenset({*ROOMS, "theory"})
 """Folders of the package that hold what studies share, and no studies."""
+
+KEYS = ("references", "studies", "tour")
+"""What ``[tool.dlatlas]`` may say."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,13 @@ class Lab:
         root: the checkout.
         folder: the studies' package.
         tour: the studies that ``studies=tour`` stands for.
+        references: the BibTeX file, as seen from the checkout.
     """
 
     root: Path
     folder: Path
     tour: tuple[str, ...] = ()
+    references: str = "references.bib"
 
     @classmethod
     def read(cls, root: Path) -> "Lab":
@@ -51,14 +59,22 @@ class Lab:
             raise InputError(f"{path}: {error}") from None
         table = said.get("tool", {}).get(INSTRUMENT, {})
         for key in table:
-            if key not in ("studies", "tour"):
-                raise unknown(f"{path}: [tool.{INSTRUMENT}]", "key", key, ("studies", "tour"))
-        return cls(root, root / table.get("studies", "studies"), tuple(table.get("tour", ())))
+            if key not in KEYS:
+                raise unknown(f"{path}: [tool.{INSTRUMENT}]", "key", key, KEYS)
+        references = table.get("references", "references.bib")
+        if not isinstance(references, str):
+            raise InputError(f"{path}: [tool.{INSTRUMENT}] references: expected a BibTeX file, found {references!r}")
+        return cls(root, root / table.get("studies", "studies"), tuple(table.get("tour", ())), references)
 
     @property
     def package(self) -> str:
         """The name of the studies' package."""
         return self.folder.name
+
+    @property
+    def bibliography(self) -> Path:
+        """The BibTeX file of the papers that studies name."""
+        return self.root / self.references
 
     @cached_property
     def chapters(self) -> dict[str, str]:
@@ -101,12 +117,25 @@ class Lab:
         """The record of a study.
 
         Raises:
-            InputError: no such study file, or a file without ``STUDY``.
+            InputError: no such study file, a file without ``STUDY``, or a paper that the bibliography lacks.
             AtlasError: a study file that raises when imported, or a package of that name from somewhere else.
         """
         module = self.module(name)
         self._enter()
-        return load_study(module)
+        study = load_study(module)
+        for key in study.papers:
+            if key not in self._keys:
+                where = f"{self.near(self.file(name))}: papers"
+                raise unknown(where, f"key of {self.near(self.bibliography)}", key, self._keys)
+        return study
+
+    def papers(self, study: Study) -> tuple[Paper, ...]:
+        """The papers that a study of this lab names.
+
+        Raises:
+            InputError: a bibliography that is not BibTeX.
+        """
+        return tuple(self._papers[key] for key in study.papers)
 
     def params(self, folder: Path) -> dict[str, Path]:
         """Every params file in a folder and its chapters, by the name of its study.
@@ -135,6 +164,14 @@ class Lab:
     def near(self, path: Path) -> str:
         """A path as seen from the checkout."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return bibliography.keys(self.bibliography)
+
+    @cached_property
+    def _papers(self) -> dict[str, Paper]:
+        return bibliography.read(self.bibliography)
 
     def _enter(self) -> None:
         """Makes the studies' package importable, and refuses one of that name from somewhere else."""

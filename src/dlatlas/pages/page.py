@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from dlatlas.declare.bibliography import Paper
-from dlatlas.declare.cite import cite
+from dlatlas.declare.cite import cite, collection
 from dlatlas.declare.lab import Lab
 from dlatlas.errors import InputError
 from dlatlas.identity.git import head
@@ -148,6 +148,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
     """All that the pages say of one study."""
     sweep, home = plan.sweep(name), plan.home(name)
     study = sweep.study
+    papers = plan.lab.papers(study)
     for file in ("verdict.json", "figure.svg", "figure.png", "cube.zarr"):
         if not (home / file).exists():
             raise InputError(f"{home / file}: missing; `snakemake --cores all` makes it")
@@ -164,7 +165,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "rows": study.rows,
         "statement": study.statement,
         "formula": Markup(convert(study.formula, display="block")),  # noqa: S704  MathML
-        "papers": study.references(),
+        "papers": papers,
         "caption": study.caption,
         "about": study.about,
         "verdict": record["verdict"],
@@ -184,10 +185,10 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "cube_size": sum(path.stat().st_size for path in (home / "cube.zarr").rglob("*") if path.is_file()),
         "cost": _cost(plan, name),
         "provenance": signature,
-        "cite": cite(name, study, signature),
+        "cite": cite(study, papers, collection(plan.lab.root), signature),
         "search": " ".join(
             [name, study.title, study.statement, study.chapter, study.kind, record["verdict"], *study.rows]
-            + [paper.cite() for paper in study.references()]
+            + [paper.cite() for paper in papers]
             + [claim["name"] for claim in record["claims"]]
         ).lower(),
     }

@@ -4,12 +4,13 @@ The Snakefile reads nothing else of the package, so this imports neither torch n
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dlatlas.declare import registry
+from dlatlas.declare.cite import collection
 from dlatlas.declare.lab import Lab, check_pairs
 from dlatlas.declare.params import SCALES
 from dlatlas.declare.sweep import Shard, Sweep, load_sweep
@@ -230,10 +231,13 @@ class Plan:
     def atlas_stamp(self) -> Path:
         """Says that the page is up to date with every study."""
         figures = [self.stage_digest(name, "figure") for name in self.names]
-        files = [*sorted((SOURCE / "pages").rglob("*.*")), SOURCE / "declare" / "cite.py"]
+        files = [*sorted((SOURCE / "pages").rglob("*.*"))]
+        files += [SOURCE / "declare" / "cite.py", SOURCE / "declare" / "bibliography.py"]
         files += [self.lab.file(name) for name in self.names]
+        files += [self.lab.bibliography] if self.lab.bibliography.is_file() else []
         looks = [file_digest(path) for path in files if "__pycache__" not in path.parts]
-        return self.settings.results / "atlas" / "stamps" / f"atlas-{digest([list(self.names), figures, looks])}.json"
+        content = digest([list(self.names), figures, looks, asdict(collection(self.lab.root))])
+        return self.settings.results / "atlas" / "stamps" / f"atlas-{content}.json"
 
     def targets(self) -> list[Path]:
         """All that a complete atlas has: the page, and each study's cube, verdict and figure.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlatlas import __version__
-from dlatlas.declare.cite import cite
+from dlatlas.declare.cite import cite, collection
 from dlatlas.errors import InputError
 from dlatlas.identity import content as identity
 from dlatlas.identity.git import head
@@ -47,7 +47,8 @@ def figure_signature(plan: Plan, study: str, cube: "xr.Dataset", digest: str) ->
     digests = {"cube": digest, "params": plan.stage_digest(study, "cube"), "code": codes}
     record = provenance(study, plan.settings.scale, digests, head(plan.settings.root))
     record["versions"] = json.loads(cube.attrs.get("versions", "{}"))
-    record["cite"] = cite(study, plan.sweep(study).study, record)
+    shown = plan.sweep(study).study
+    record["cite"] = cite(shown, plan.lab.papers(shown), collection(plan.lab.root), record)
     return signed(record)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from dlatlas import __version__
 from dlatlas.cubes.cube import cube_digest, open_cube
-from dlatlas.declare.cite import cite
+from dlatlas.declare.bibliography import Paper
+from dlatlas.declare.cite import Collection, cite, collection
 from dlatlas.declare.lab import Lab
 from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError, InputError
@@ -46,17 +47,18 @@ def export(plan: Plan, name: str, to: Path | None = None) -> Path:
     if entry is None or entry["cube"] != digest:
         raise AtlasError(f"{home}: cube {digest} is not in the ledger; `dlatlas publish {name}` puts it there")
     study = plan.sweep(name).study
+    papers, ours = plan.lab.papers(study), collection(plan.lab.root)
     signature = {"commit": entry["commit"], "date": entry["date"], "dirty": False, "cube": digest}
     files = {
         f"params/{name}.yaml": plan.params[name].read_bytes(),
         f"studies/{name}.py": plan.lab.file(name).read_bytes(),
         "ledger.json": _json({"schema": SCHEMA, "studies": {name: entry}}),
-        "citation.bib": (cite(name, study, signature) + "\n").encode(),
+        "citation.bib": (cite(study, papers, ours, signature) + "\n").encode(),
     }
     kept = [home / file for file in ("verdict.json", "figure.svg", "figure.png")]
     kept += [path for path in (home / "cube.zarr").rglob("*") if path.is_file() and path.name != ".snakemake_timestamp"]
     files |= {path.relative_to(home).as_posix(): path.read_bytes() for path in kept}
-    files[METADATA] = _json(_metadata(name, study, entry, files))
+    files[METADATA] = _json(_metadata(study, papers, ours, entry, files))
     to = to or Path(f"{name}-{digest}.zip")
     write_bytes(to, _zipped(files))
     return to
@@ -129,23 +131,28 @@ def _json(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _metadata(name: str, study: Study, entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+def _metadata(
+    study: Study, papers: Iterable[Paper], ours: Collection, entry: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, Any]:
     """RO-Crate 1.1: every file with its size and SHA-256, the papers, the software, the run that made them."""
+    name = study.name
     cube = [file for file in sorted(files) if file.startswith("cube.zarr/")]
     others = [file for file in sorted(files) if file not in cube]
-    papers = {paper.url or f"#{paper.key}": paper for paper in study.references()}
+    articles = {paper.url or f"#{paper.key}": paper for paper in papers}
+    # A lab that does not say who it is leaves the author out; a study of it is not by the instrument's makers.
+    authors = {f"#author-{place}": author for place, author in enumerate(ours.authors, 1)}
+    credit = {"author": _ids(authors)} if authors else {}
     again = f"git checkout {entry['commit']} && snakemake --cores all --config studies={name} scale={entry['scale']}"
     graph: list[dict[str, Any]] = [
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
          "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}},
         {"@id": "./", "@type": "Dataset", "name": study.title, "description": study.statement,
-         "datePublished": entry["date"], "license": {"@id": LICENCE}, "author": {"@id": "#authors"},
-         "identifier": entry["cube"], "version": entry["commit"], "citation": _ids(papers), "mentions": _ids(["#run"]),
-         "hasPart": _ids([*others, "cube.zarr/"])},
+         "datePublished": entry["date"], "license": {"@id": LICENCE}, **credit,
+         "identifier": entry["cube"], "version": entry["commit"], "citation": _ids(articles),
+         "mentions": _ids(["#run"]), "hasPart": _ids([*others, "cube.zarr/"])},
         {"@id": "cube.zarr/", "@type": "Dataset", "name": f"Cube of {name}", "identifier": entry["cube"],
          "description": "Zarr 3; xarray.open_zarr reads it", "hasPart": _ids(cube)},
         {"@id": LICENCE, "@type": "CreativeWork", "name": "CC BY 4.0"},
-        {"@id": "#authors", "@type": "Organization", "name": "The Deep Learning Theory Atlas authors"},
         {"@id": "#dlatlas", "@type": "SoftwareApplication", "name": "dlatlas", "version": __version__,
          "softwareRequirements": [f"{key} {value}" for key, value in sorted(entry["versions"].items()) if value]},
         {"@id": "#run", "@type": "CreateAction", "name": "The sweep", "description": again, "endTime": entry["date"],
@@ -153,9 +160,13 @@ def _metadata(name: str, study: Study, entry: Mapping[str, Any], files: Mapping[
          "result": _ids(["cube.zarr/", "verdict.json", "figure.svg", "figure.png"])},
     ]  # fmt: skip
     graph += [
+        {"@id": key, "@type": "Person" if author.person else "Organization", "name": author.name}
+        for key, author in authors.items()
+    ]  # fmt: skip
+    graph += [
         {"@id": key, "@type": "ScholarlyArticle", "name": paper.title, "author": paper.authors,
          "publisher": paper.venue, "datePublished": str(paper.year)}
-        for key, paper in papers.items()
+        for key, paper in articles.items()
     ]  # fmt: skip
     graph += [
         {"@id": file, "@type": "File", "contentSize": str(len(files[file])),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from string import Template
 
+from dlatlas.declare import bibliography
 from dlatlas.declare.lab import SHARED, Lab
 from dlatlas.errors import InputError
 from dlatlas.identity.store import write_bytes
@@ -14,6 +15,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Path]:
     """Writes ``<params>/<chapter>/<name>.yaml`` and ``<package>/<chapter>/<name>.py`` from the templates.
 
+    The paper that they name is added to the lab's BibTeX file if it is not there yet.
+
     Args:
         name: the study's name.
         lab: where its Python file goes.
@@ -21,7 +24,8 @@ def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Pa
         chapter: the folder in both, "" for none.
 
     Raises:
-        InputError: a name that is no Python module name, or one that is taken; nothing is written then.
+        InputError: a name that is no Python module name, or one that is taken, or a BibTeX file that cannot be read;
+            nothing is written then.
     """
     name, chapter = name.replace("-", "_"), chapter.replace("-", "_")
     for what, word in (("study name", name), ("chapter", chapter)):
@@ -36,9 +40,22 @@ def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Pa
     for path in targets:
         if path.exists() or name in lab.chapters:
             raise InputError(f"{path.name}: a study named {name} exists already; nothing was written")
+    papers = _with_papers(lab.bibliography)
     source, *_ = [lab.near(path) for path in targets if path.suffix == ".py"]
     schema = "../schema.json" if chapter else "schema.json"
     for path, template in targets.items():
         text = Template((TEMPLATES / template).read_text(encoding="utf-8"))
         write_bytes(path, text.substitute(name=name, source=source, schema=schema).encode())
-    return list(targets)
+    if papers:
+        write_bytes(lab.bibliography, papers.encode())
+    return [*targets, lab.bibliography] if papers else list(targets)
+
+
+def _with_papers(path: Path) -> str:
+    """A BibTeX file's text and, after it, the template's entry; "" if it has that already."""
+    ours = TEMPLATES / "references.bib"
+    if not path.is_file():
+        return ours.read_text(encoding="utf-8")
+    if bibliography.keys(ours) <= bibliography.keys(path):
+        return ""
+    return "\n".join([path.read_text(encoding="utf-8"), ours.read_text(encoding="utf-8")])
