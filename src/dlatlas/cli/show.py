@@ -14,6 +14,7 @@ from dlatlas.declare.registry import INSTRUMENT
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import read_json, write_json
 from dlatlas.judging.verdict import show
+from dlatlas.judging.words import quantity
 from dlatlas.planning.plan import Plan
 
 SHORT, LONG = 2.0, 120.0
@@ -45,13 +46,13 @@ def card(plan: Plan, name: str, console: Console | None = None) -> None:
     study = sweep.study
     console.print(f"[bold]{escape(study.title)}[/bold]   {_verdict(record)}")
     console.print(f"{name} · {study.kind} · {study.chapter} · {', '.join(study.rows)}\n", style="dim")
-    console.print(escape(study.statement) + "\n")
+    console.print(escape(study.says) + "\n")
     found = {claim["name"]: claim for claim in record["claims"]} if record else {}
     for claim in study.claims:
         said = found.get(claim.name)
         sign, color = LOOKS[said["verdict"]] if said else ("·", "default")
         console.print(f"[{color}]{sign}[/{color}] [bold]{escape(claim.name)}[/bold]: {escape(claim.statement)}")
-        console.print(f"  expected: {escape(claim.quantity)} {claim.expected}", style="dim")
+        console.print(f"  expected: {escape(quantity(claim.statistic, study))} {claim.expected}", style="dim")
         if said:
             low, high = said["interval"]
             how = "fails" if said["control"]["fails"] else "does not fail"

@@ -160,6 +160,11 @@ def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
     return Statistic((of,), compute, f"{words} of {{of}}", where or {}, by, units="")
 
 
+def share(of: Of, where: Where | None = None) -> Statistic:
+    """The share of all selected runs of which a truth value holds; NaN (where it has none) are left out."""
+    return replace(average(of, where), words="share of {of}", units="1")
+
+
 def smallest(of: Of, where: Where | None = None, by: By = "runs") -> Statistic:
     """The smallest value over runs, or over settings after the mean or median of their runs."""
     return _extreme("smallest", of, where, by)

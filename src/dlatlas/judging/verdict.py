@@ -108,7 +108,7 @@ def judge_claim(
         "name": claim.name,
         "statement": claim.statement,
         "source": claim.source,
-        "quantity": quantity(claim.statistic, cube, study),
+        "quantity": quantity(claim.statistic, study, cube),
         "expected": str(claim.expected),
         "why": claim.why,
         "bounds": [_json(least), _json(most)],
@@ -120,7 +120,7 @@ def judge_claim(
         "reason": reason,
         "control": {
             "statement": claim.because,
-            "quantity": quantity(claim.control, cube, study),
+            "quantity": quantity(claim.control, study, cube),
             "estimate": _json(control),
             "interval": [_json(spread[0]), _json(spread[1])],
             "fails": controlled == "refuted",

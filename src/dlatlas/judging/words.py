@@ -11,42 +11,44 @@ if TYPE_CHECKING:
     from dlatlas.judging.statistics import Statistic
 
 
-def quantity(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None" = None) -> str:
+def quantity(statistic: "Statistic", study: "Study | None" = None, cube: "xr.Dataset | None" = None) -> str:
     """``"smallest mean of noise over its bound, features = tanh or cos [1]"``."""
-    text, units = _said(statistic, cube, study)
+    text, units = _said(statistic, study, cube)
     places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if leaf.where)
-    return f"{', '.join([text, *places] if len(places) < 2 else [text])} [{units}]"
+    alone = len(places) == 1  # several stand with the parts that they belong to
+    return f"{', '.join([text, *places] if alone and not statistic.parts else [text])} [{units}]"
 
 
-def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> tuple[str, str]:
+def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None") -> tuple[str, str]:
     if statistic.parts:
-        said = [f"{part:g}" if isinstance(part, int | float) else _part(part, cube, study) for part in statistic.parts]
+        said = [f"{part:g}" if isinstance(part, int | float) else _part(part, study, cube) for part in statistic.parts]
         return statistic.words.format(*said), statistic.units
-    labels = [label(of, cube, study) for of in statistic.of]
+    labels = [label(of, study, cube) for of in statistic.of]
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
         of=labels[0][0] if labels else "",
-        along=statistic.along if isinstance(statistic.along, str) else label(statistic.along, cube, study)[0],
-        prediction="the theory" if prediction is None else label(prediction, cube, study)[0],
+        along=statistic.along if isinstance(statistic.along, str) else label(statistic.along, study, cube)[0],
+        prediction="the theory" if prediction is None else label(prediction, study, cube)[0],
     )
     return text, statistic.units or (labels[0][1] if labels else "1")
 
 
-def _part(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> str:
-    text = _said(statistic, cube, study)[0]
+def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None") -> str:
+    text = _said(statistic, study, cube)[0]
     where = settings_in_words(statistic.where)
     return f"{text} ({where})" if where else text
 
 
-def label(of: Any, cube: "xr.Dataset", study: "Study | None" = None) -> tuple[str, str]:  # noqa: ANN401
+def label(of: Any, study: "Study | None" = None, cube: "xr.Dataset | None" = None) -> tuple[str, str]:  # noqa: ANN401
     """Long name and unit of an observable, variable or prediction."""
     if of is None:
         return "", "1"
-    found = study.observables.get(of, of) if study is not None and isinstance(of, str) else of
+    found = of
+    if isinstance(of, str) and study is not None:
+        found = study.observables.get(of) or study.variables.get(of) or of
     if not isinstance(found, str):
-        long_name = getattr(found, "long_name", "")
         name = of if isinstance(of, str) else getattr(found, "__name__", "it")
-        return long_name or name.strip("<>").replace("_", " "), getattr(found, "units", "1")
-    if found in cube.variables and "long_name" in cube[found].attrs and found not in cube.coords:
+        return getattr(found, "long_name", "") or name.strip("<>").replace("_", " "), getattr(found, "units", "1")
+    if cube is not None and found in cube.data_vars and "long_name" in cube[found].attrs:
         return cube[found].attrs["long_name"], cube[found].attrs.get("units", "1")
     return found.removeprefix("theory.").replace("_", " "), "1"

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from dlatlas.declare.bibliography import Paper
 from dlatlas.declare.cite import cite, collection
 from dlatlas.declare.lab import Lab
+from dlatlas.declare.source import said
 from dlatlas.errors import InputError
 from dlatlas.identity.git import head
 from dlatlas.identity.store import read_json, write_bytes
@@ -157,13 +158,14 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
     for claim in record["claims"]:
         claim["bar"] = Markup(bar(claim))  # noqa: S704  our own numbers
         claim["allowed"] = _allowed(*claim["bounds"])
+        claim["source"] = said(claim["source"], papers)
     return {
         "name": name,
         "title": study.title,
         "kind": study.kind,
         "chapter": study.chapter,
         "rows": study.rows,
-        "statement": study.statement,
+        "statement": study.says,
         "formula": Markup(convert(study.formula, display="block")),  # noqa: S704  MathML
         "papers": papers,
         "caption": study.caption,
@@ -187,7 +189,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "provenance": signature,
         "cite": cite(study, papers, collection(plan.lab.root), signature),
         "search": " ".join(
-            [name, study.title, study.statement, study.chapter, study.kind, record["verdict"], *study.rows]
+            [name, study.title, study.says, study.chapter, study.kind, record["verdict"], *study.rows]
             + [paper.cite() for paper in papers]
             + [claim["name"] for claim in record["claims"]]
         ).lower(),

@@ -98,7 +98,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
         for number, of in enumerate(panel.y):
-            name = panel.labels.get(of) or label(of, cube, study)[0]
+            name = panel.labels.get(of) or label(of, study, cube)[0]
             grey = of in panel.grey.get("y", ())
             color = CONTROL if grey else PALETTE[number % len(PALETTE)]
             yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
@@ -118,7 +118,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
             color, marker = colors.get(value, CONTROL), "o" if value in colors else "s"
             yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
     else:
-        name = panel.labels.get(panel.y[0], label(panel.y[0], cube, study)[0])
+        name = panel.labels.get(panel.y[0], label(panel.y[0], study, cube)[0])
         color = CONTROL if panel.grey.get("y") else PALETTE[0]
         yield Series(panel.y[0], panel.where, color, "o", name or None, _line_of(panel, panel.y[0], panel.y[0]))
     others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
@@ -215,7 +215,7 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
     for name, mark in panel.mark.items():
         value, text = mark if isinstance(mark, tuple) else (mark, "")
         reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
-    text, units = label(panel.y[0], cube, study)
+    text, units = label(panel.y[0], study, cube)
     unit = "" if units in ("1", "") else f"  [{units}]"
     axes.set_ylabel(panel.ylabel or f"{text}{unit}")
     axes.set_xlabel(panel.xlabel or _axis_label(panel.x, cube, study))
@@ -233,7 +233,7 @@ def _axis_label(x: str, cube: "xr.Dataset", study: "Study") -> str:
     if x in cube.coords:
         meaning = str(cube[x].attrs.get("long_name", x))
         return f"{meaning}  ${x}$" if len(x) == 1 else meaning if len(meaning) <= 36 else x.replace("_", " ")
-    text, units = label(x, cube, study)
+    text, units = label(x, study, cube)
     return text if units in ("1", "") else f"{text}  [{units}]"
 
 

@@ -146,7 +146,7 @@ def _metadata(
     graph: list[dict[str, Any]] = [
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
          "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}},
-        {"@id": "./", "@type": "Dataset", "name": study.title, "description": study.statement,
+        {"@id": "./", "@type": "Dataset", "name": study.title, "description": study.says,
          "datePublished": entry["date"], "license": {"@id": LICENCE}, **credit,
          "identifier": entry["cube"], "version": entry["commit"], "citation": _ids(articles),
          "mentions": _ids(["#run"]), "hasPart": _ids([*others, "cube.zarr/"])},
