@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dlatlas.cubes.cube import grid
 from dlatlas.declare.sweep import Sweep
-from dlatlas.declare.variable import Variable
+from dlatlas.declare.variable import ENGINE_VARIABLES, Variable
 from dlatlas.errors import InputError
 from dlatlas.identity.content import canonical
 from dlatlas.identity.store import StoredArray, open_arrays, read_json, setting_aside
@@ -27,14 +27,6 @@ from dlatlas.identity.store import StoredArray, open_arrays, read_json, setting_
 if TYPE_CHECKING:
     import xarray as xr
     from dask.array import Array
-
-ENGINE_VARIABLES = {
-    "loss_trace": Variable("training loss before each traced step", "loss", "the engine", {"trace_step": None}),
-    "peak": Variable("largest training loss of the run", "loss", "the engine"),
-    "peak_step": Variable("step of the largest training loss", "step", "the engine"),
-    "diverged_at": Variable("step at which the run diverged, -1 if it did not", "step", "the engine"),
-}
-"""What every trained run records beside its measures."""
 
 
 @dataclass(frozen=True)

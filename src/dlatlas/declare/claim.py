@@ -8,7 +8,7 @@ from dlatlas.errors import InputError
 
 if TYPE_CHECKING:
     from dlatlas.declare.bounds import Bounds
-    from dlatlas.judging.statistics import Expectation, Statistic
+    from dlatlas.declare.statistic import Expectation, Statistic
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,19 @@ def data_file(place: str) -> str | None:
     return None
 
 
+def dimensions(place: str) -> tuple[str, ...]:
+    """The dimensions of a measure beyond the runs, as its decorator says them."""
+    module, _, symbol = place.partition(":")
+    path = _path(module)
+    for statement in _body(path) if path else ():
+        if isinstance(statement, ast.FunctionDef) and statement.name == symbol:
+            for call in statement.decorator_list:
+                if isinstance(call, ast.Call):
+                    said = [keyword.value for keyword in call.keywords if keyword.arg == "dims"] + call.args[3:4]
+                    return tuple(ast.literal_eval(said[0])) if said else ()
+    return ()
+
+
 def makers(packages: Iterable[str]) -> list[str]:
     """The modules of data sets that can make their file: those that define ``make``."""
     return [

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.declare import registry
+from dlatlas.declare.names import check_names
 from dlatlas.declare.parameter import SHAPES, THINGS, Value
 from dlatlas.declare.params import Point, read_params
 from dlatlas.declare.study import Study
@@ -183,6 +184,8 @@ def load_sweep(study: Study, params: Path, scale: str, data: Path) -> Sweep:
         data: ``data.dvc``, whose digests name the data.
 
     Raises:
-        InputError: anything wrong in its params file.
+        InputError: anything wrong in its params file, or a claim or panel that names what the cube will not have.
     """
-    return Sweep(study, read_params(params, study, scale), scale, data)
+    point = read_params(params, study, scale)
+    check_names(study, point)
+    return Sweep(study, point, scale, data)

@@ -28,6 +28,15 @@ class Variable:
     undefined: str = ""
 
 
+ENGINE_VARIABLES = {
+    "loss_trace": Variable("training loss before each traced step", "loss", "the engine", {"trace_step": None}),
+    "peak": Variable("largest training loss of the run", "loss", "the engine"),
+    "peak_step": Variable("step of the largest training loss", "step", "the engine"),
+    "diverged_at": Variable("step at which the run diverged, -1 if it did not", "step", "the engine"),
+}
+"""What every trained run records beside its measures."""
+
+
 def variable(text: str, source: str = "this study", undefined: str = "", **dims: Any) -> Variable:  # noqa: ANN401
     """A variable in one line: ``variable("test loss of the kernel method [loss]", "chizat2019", quantile=LEVELS)``.
 

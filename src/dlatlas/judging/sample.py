@@ -8,18 +8,17 @@ such as a function that indexes bare arrays, is found out by comparison with one
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlatlas.declare.statistic import By
 from dlatlas.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
 
-By = Literal["mean", "median", "log mean", "runs"]
-"""How the runs of one setting become one number: mean, median, geometric mean, or not at all."""
 
 DRAW = "draw"
 NUMBERS = 2**23

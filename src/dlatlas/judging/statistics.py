@@ -11,142 +11,28 @@ added, divided and compared with each other: ``average("a") / average("b") <= 0.
 ``of`` names an observable of the study, a variable of the cube, ``theory.<name>`` for a prediction, or is a function.
 """
 
-import operator
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.bounds import AtLeast, AtMost, Bounds, Equals
-from dlatlas.judging.sample import DRAW, By, Sample
+from dlatlas.declare.statistic import By, Of, Statistic, Where, combined
+from dlatlas.judging.sample import DRAW, Sample
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-Of = Any
-"""A name, or a function of (cube, theory)."""
-Where = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """A statistic and the values of it that a theory allows."""
-
-    statistic: "Statistic"
-    allowed: Bounds
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A number computed from a sample, for each of its draws.
-
-    Attributes:
-        of: what is looked at; several where it compares them.
-        compute: ``(sample, statistic) -> (draw,)``.
-        words: what it is, in words; ``{of}`` stands for the label of what it looks at.
-        where: where it is looked at, see `dlatlas.judging.sample.select`.
-        by: how the runs of one setting become one number.
-        along: the coordinate, variable or observable on its x axis, if it has one.
-        settings: the rest: tolerances, levels, other predictions.
-        parts: the statistics that it is made of, if it is made of others.
-        units: of the number; "1" for none, "" for those of the observable.
-    """
-
-    of: tuple[Of, ...]
-    compute: Callable[[Sample, "Statistic"], NDArray[np.float64]]
-    words: str
-    where: Where = field(default_factory=dict)
-    by: By = "mean"
-    along: Of = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple["Statistic | float", ...] = ()
-    units: str = "1"
-
-    def values(self, sample: Sample) -> NDArray[np.float64]:
-        """The number for each draw, ``(draw,)``; NaN where there is none."""
-        with np.errstate(all="ignore"):
-            found = np.asarray(self.compute(sample, self), dtype=float)
-        return np.broadcast_to(found, sample.draws)
-
-    def changed(self, **settings: Any) -> "Statistic":  # noqa: ANN401
-        """The same with some settings changed: ``of``, ``by``, ``along``, or one of its own; of all its parts, too."""
-        fields = {name: value for name, value in settings.items() if name in ("by", "along", "where")}
-        if "of" in settings:
-            of = settings["of"]
-            fields["of"] = tuple(of) if isinstance(of, list | tuple) else (of, *self.of[1:])
-        own = {name: value for name, value in settings.items() if name in self.settings}
-        parts = tuple(part.changed(**settings) if isinstance(part, Statistic) else part for part in self.parts)
-        return replace(self, **fields, settings={**self.settings, **own}, parts=parts)
-
-    def moved(self, where: Where) -> "Statistic":
-        """The same where some coordinates have other values; of all its parts, too."""
-        parts = tuple(part.moved(where) if isinstance(part, Statistic) else part for part in self.parts)
-        return replace(self, where={**self.where, **where}, parts=parts)
-
-    def names(self) -> list[str]:
-        """Every observable, variable or prediction that it looks at by name."""
-        own = [each for each in (*self.of, self.along) if isinstance(each, str)]
-        return list(dict.fromkeys(own + [name for part in self.leaves()[1:] for name in part.names()]))
-
-    def leaves(self) -> list["Statistic"]:
-        """Itself and all that it is made of."""
-        return [self, *(leaf for part in self.parts if isinstance(part, Statistic) for leaf in part.leaves())]
-
-    def __ge__(self, bound: float) -> Expectation:
-        return Expectation(self, AtLeast(bound))
-
-    def __le__(self, bound: float) -> Expectation:
-        return Expectation(self, AtMost(bound))
-
-    def within(self, value: float, tolerance: float) -> Expectation:
-        """At most ``tolerance`` from ``value``: an equivalence test, both stated in advance."""
-        return Expectation(self, Equals(value, tolerance))
-
-    def __add__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.add, "{} + {}", self, other)
-
-    def __sub__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.sub, "{} - {}", self, other)
-
-    def __rsub__(self, other: float) -> "Statistic":
-        return _combined(operator.sub, "{} - {}", other, self)
-
-    def __mul__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.mul, "{} × {}", self, other)
-
-    def __truediv__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.truediv, "{} / {}", self, other)
-
-    def __neg__(self) -> "Statistic":
-        return _combined(operator.neg, "-({})", self)
-
-    def __abs__(self) -> "Statistic":
-        return _combined(operator.abs, "|{}|", self)
-
-    __rmul__ = __mul__
-    __radd__ = __add__
-
-
-def _combined(function: Callable[..., Any], words: str, *parts: "Statistic | float") -> Statistic:
-    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
-        numbers = [part.values(sample) if isinstance(part, Statistic) else part for part in statistic.parts]
-        return function(*numbers)
-
-    said = [part.words if isinstance(part, Statistic) else f"{part:g}" for part in parts]
-    return Statistic((), compute, words.format(*said), parts=parts)
-
-
 def least(*parts: Statistic) -> Statistic:
     """The smallest of several statistics."""
-    return _combined(lambda *numbers: np.min(numbers, axis=0), "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
+    return combined(lambda *numbers: np.min(numbers, axis=0), "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
 def most(*parts: Statistic) -> Statistic:
     """The largest of several statistics."""
-    return _combined(lambda *numbers: np.max(numbers, axis=0), "largest of: " + ", ".join(["{}"] * len(parts)), *parts)
+    return combined(lambda *numbers: np.max(numbers, axis=0), "largest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
 def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from dlatlas.cubes.cube import with_fixed
 from dlatlas.declare.bounds import Bounds
+from dlatlas.declare.statistic import Statistic
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.streams import stream
 from dlatlas.judging.sample import LeaveOneOut, Sample, Shuffle
-from dlatlas.judging.statistics import Statistic
 from dlatlas.judging.words import quantity
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dlatlas.declare.claim import settings_in_words
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dlatlas.declare.statistic import Statistic
     from dlatlas.declare.study import Study
-    from dlatlas.judging.statistics import Statistic
 
 
 def quantity(statistic: "Statistic", study: "Study | None" = None, cube: "xr.Dataset | None" = None) -> str:
