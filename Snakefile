@@ -20,6 +20,7 @@ try:
     TARGETS = PLAN.targets()
     REQUESTS = Requests(PLAN)
     if workflow.is_main_process:
+        PLAN.keep()
         PLAN.forget_lost()
 except AtlasError as error:
     raise WorkflowError(str(error)) from None

@@ -112,7 +112,7 @@ class Requests:
         gpu = rule == "train" and bool(site.gpus or site.gres)
 
         def on_gpu(wildcards: Any) -> bool:  # noqa: ANN401
-            return gpu and self.plan.sweep(wildcards.study).study.kind == "train"
+            return gpu and self.plan.record(wildcards.study).kind == "train"
 
         def minutes(wildcards: Any, attempt: int) -> int:  # noqa: ANN401
             limit = site.gpu_max_minutes if on_gpu(wildcards) else site.max_minutes

@@ -19,6 +19,7 @@ from dlatlas.identity import pointer
 from dlatlas.identity.code import SOURCE, code_digest
 from dlatlas.identity.content import digest, file_digest
 from dlatlas.identity.store import read_json, write_json
+from dlatlas.planning.kept import Kept, Record, text_digest
 
 STAGES = {
     "cube": ("cube.zarr",),
@@ -28,14 +29,27 @@ STAGES = {
 """The stages of a study after its measures, and what each leaves in ``results/<study>/``."""
 
 
+JUDGING = (
+    "dlatlas.judging.verdict:judge_study",
+    "dlatlas.judging.sample",
+    "dlatlas.judging.statistics",
+    "dlatlas.declare.statistic",
+    "dlatlas.declare.bounds",
+    "dlatlas.declare.claim",
+    "dlatlas.declare.panel",
+)
+
+
 def stage_roots(home: str) -> dict[str, list[str]]:
     """The code that each of those stages of the study in a module depends on, see `dlatlas.identity.code`."""
-    claimed = ("title", "claims", "theory")
+    claimed = ("title", "variables", "observables", "claims", "theory")
+    drawn = ("title", "variables", "observables", "theory", "picture", "figure")
     assembly = ["dlatlas.cubes.assembly:gather", "dlatlas.cubes.assembly:assemble", "dlatlas.cubes.cube:write_cube"]
     return {
         "cube": [*assembly, f"{home}:STUDY(variables)"],
-        "verdict": ["dlatlas.judging.verdict:judge_study", *(f"{home}:STUDY({part})" for part in claimed)],
-        "figure": ["dlatlas.plotting.draw:draw", f"{home}:STUDY(figure)"],
+        # Whole modules: what a study takes from them by public names of the package is not followed.
+        "verdict": [*JUDGING, *(f"{home}:STUDY({part})" for part in claimed)],
+        "figure": ["dlatlas.plotting.draw:draw", *JUDGING, *(f"{home}:STUDY({part})" for part in drawn)],
     }
 
 
@@ -107,6 +121,8 @@ class Plan:
         self.complete = set(self.names) == set(self.params)
         """Whether these are all studies that have a params file."""
         self._sweeps: dict[str, Sweep] = {}
+        self._records: dict[str, Record] = {}
+        self._kept = Kept(self.lab, settings.params, settings.scale)
 
     def _chosen(self) -> tuple[str, ...]:
         """The studies that the settings name, a chapter for all of its studies."""
@@ -145,13 +161,54 @@ class Plan:
         """Says that the prepared data are those of ``data.dvc``."""
         return self.settings.results / "prepared" / f"{file_digest(self.settings.pointer)[:20]}.json"
 
+    def record(self, name: str) -> Record:
+        """What is made of a study, by digest; kept from process to process, see `dlatlas.planning.kept`."""
+        if name not in self._records:
+            found = self._kept.get(name, self.params[name])
+            if found is None:
+                found = self._derived(name)
+                self._kept.put(name, self.params[name], found, self._named(name))
+            self._records[name] = found
+        return self._records[name]
+
+    def keep(self) -> None:
+        """Plans every study and keeps what was found for the next process."""
+        for name in self.names:
+            self.record(name)
+        self._kept.write()
+
+    def _derived(self, name: str) -> Record:
+        sweep = self.sweep(name)
+        shards = [shard.digest for shard in sweep.shards]
+        measures: dict[str, str] = {}
+        if sweep.study.kind == "train":
+            code = self._measure_code(name)
+            measures = {shard: digest([shard, list(sweep.measures), code]) for shard in shards}
+        code = {stage: code_digest(roots) for stage, roots in stage_roots(sweep.study.module).items()}
+        parts = [shards, list(measures.values()), sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code["cube"]]
+        cube = digest(parts)
+        verdict = digest([cube, code["verdict"]])
+        stages = {"cube": cube, "verdict": verdict, "figure": digest([verdict, code["figure"]])}
+        return Record(sweep.study.kind, tuple(shards), measures, stages, self._data(sweep))
+
+    def _named(self, name: str) -> set[str]:
+        """The modules of what a params file names."""
+        sweep = self.sweep(name)
+        places = {
+            place for shard in sweep.shards for stack in shard.stacks for place in sweep.things(stack.shared).values()
+        }
+        places |= {registry.root("measures", measure, sweep.study.packages) for measure in sweep.measures}
+        return {place.partition(":")[0] for place in places}
+
     def needs_data(self, name: str) -> bool:
         """Whether a study reads prepared files."""
         return bool(self.data(name))
 
     def data(self, name: str) -> dict[str, str]:
         """The prepared data sets that a study reads, and the digests of their files."""
-        sweep = self.sweep(name)
+        return dict(self.record(name).data)
+
+    def _data(self, sweep: Sweep) -> dict[str, str]:
         if sweep.study.kind != "train":
             return {}
         values = {sweep.fixed.get("data"), *(v for c in sweep.dims.values() for v in c.get("data", []))} - {None}
@@ -176,14 +233,8 @@ class Plan:
 
     def measured(self, name: str) -> dict[str, Path]:
         """Shard digest -> manifest of its measures; empty for kinds that have none."""
-        sweep = self.sweep(name)
-        if sweep.study.kind != "train":
-            return {}
-        code = self._measure_code(name)
-        return {
-            shard.digest: self.home(name) / "measures" / f"{digest([shard.digest, list(sweep.measures), code])}.json"
-            for shard in sweep.shards
-        }
+        home = self.home(name) / "measures"
+        return {shard: home / f"{measured}.json" for shard, measured in self.record(name).measures.items()}
 
     def _measure_code(self, name: str) -> str:
         sweep = self.sweep(name)
@@ -193,19 +244,14 @@ class Plan:
 
     def shard_of(self, name: str, measured: str) -> str:
         """The shard that a manifest of measures belongs to."""
-        for shard, path in self.measured(name).items():
-            if path.stem == measured:
+        for shard, found in self.record(name).measures.items():
+            if found == measured:
                 return shard
         raise InputError(f"{self.said(name)}: nothing named {measured} is measured at scale {self.settings.scale}")
 
     def stage_digest(self, name: str, stage: str) -> str:
         """The digest of one stage of a study: all that it depends on."""
-        sweep, code = self.sweep(name), code_digest(stage_roots(self.lab.module(name))[stage])
-        if stage == "cube":
-            parts = [path.stem for path in self.measured(name).values()]
-            shards = [shard.digest for shard in sweep.shards]
-            return digest([shards, parts, sweep.dims, list(sweep.dims), sweep.fixed, sweep.scale, code])
-        return digest([self.stage_digest(name, "cube" if stage == "verdict" else "verdict"), code])
+        return self.record(name).stages[stage]
 
     def codes(self, name: str) -> dict[str, str]:
         """Digest of the code of each stage of a study, without what it is run on; ``run`` trains, solves or samples."""
@@ -224,7 +270,7 @@ class Plan:
 
     def cube_inputs(self, name: str) -> list[Path]:
         """What a cube is assembled from."""
-        shards = [self.shard_manifest(name, shard.digest) for shard in self.sweep(name).shards]
+        shards = [self.shard_manifest(name, shard) for shard in self.record(name).shards]
         return [*shards, *self.measured(name).values()]
 
     @cached_property
@@ -235,7 +281,7 @@ class Plan:
         files += [SOURCE / "declare" / "cite.py", SOURCE / "declare" / "bibliography.py"]
         files += [self.lab.file(name) for name in self.names]
         files += [self.lab.bibliography] if self.lab.bibliography.is_file() else []
-        looks = [file_digest(path) for path in files if "__pycache__" not in path.parts]
+        looks = [text_digest(path) for path in files if "__pycache__" not in path.parts]
         content = digest([list(self.names), figures, looks, asdict(collection(self.lab.root))])
         return self.settings.results / "atlas" / "stamps" / f"atlas-{content}.json"
 
