@@ -9,7 +9,7 @@ from dlatlas.declare.study import load_study
 from dlatlas.errors import InputError
 from dlatlas.planning.plan import TOUR, Plan, Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 run = CliRunner().invoke
 

@@ -1,10 +1,13 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from dlatlas.declare.bibliography import Paper
 from dlatlas.declare.cite import bibtex, cite
-from dlatlas.declare.study import load_study, study_names
+from dlatlas.declare.lab import Lab
+
+LAB = Lab.read(Path(__file__).parents[2])
 
 
 def fields(entry):
@@ -31,9 +34,9 @@ def test_special_characters_are_escaped_but_not_in_an_address():
     assert fields(entry)["url"] == "https://x.org/a_b%20c"
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", LAB.chapters)
 def test_every_study_s_citation_has_balanced_braces_and_unique_keys(name):
-    study = load_study(name)
+    study = LAB.study(name)
     signature = {"commit": "c0ffee", "date": "2026-01-02T00:00:00Z", "dirty": False, "cube": "abc"}
     text = cite(name, study, signature)
     plain = re.sub(r"\\[{}]", "", text)
