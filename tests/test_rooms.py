@@ -47,7 +47,7 @@ def is_type_checking(node):
 
 
 def imports(path, known, *, types=True):
-    """Every import of a known module in a file, wherever it stands, as ``(module, line)``; for types alone if wanted."""
+    """Every import of a known module in a file, wherever it stands, ``(module, line)``; ``types``: those for types."""
     found, ahead = [], [ast.parse(path.read_text(encoding="utf-8"))]
     while ahead:
         node = ahead.pop()
