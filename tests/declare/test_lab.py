@@ -23,14 +23,14 @@ STUDY = Study(
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch, request):
-    """``lab(path=text)``: a lab with these files in its package, whose name is its own."""
+    """``lab({path: text})``: a lab with these files in its package, whose name is its own."""
     package = f"found_{abs(hash(request.node.name))}"
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def make(**files: str) -> Lab:
+    def make(files: dict[str, str]) -> Lab:
         (tmp_path / "pyproject.toml").write_text(f'[tool.dlatlas]\nstudies = "src/{package}"\n')
         for name, text in files.items():
-            path = tmp_path / "src" / package / f"{name.replace('__in__', '/')}.py"
+            path = tmp_path / "src" / package / f"{name}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return Lab.read(tmp_path)
@@ -54,7 +54,7 @@ def test_this_checkout_is_a_lab(lab):
 
 def test_studies_are_found_in_chapters_and_beside_them_but_not_in_what_they_share(lab):
     found = lab(
-        alone=STUDY, kernel__in__wide="", kernel____init__="", theory__in__law="", models__in__net="", _draft__in__x=""
+        {"alone": "", "kernel/wide": "", "kernel/__init__": "", "theory/law": "", "models/net": "", "_draft/x": ""}
     )
     assert found.chapters == {"alone": "", "wide": "kernel"}
     assert found.module("wide") == f"{found.package}.kernel.wide"
@@ -62,7 +62,7 @@ def test_studies_are_found_in_chapters_and_beside_them_but_not_in_what_they_shar
 
 
 def test_a_study_knows_its_name_its_chapter_and_where_its_names_are_looked_up(lab):
-    found = lab(alone=STUDY, kernel__in__wide=STUDY)
+    found = lab({"alone": STUDY, "kernel/wide": STUDY})
     alone, wide = found.study("alone"), found.study("wide")
     assert (alone.name, alone.chapter, wide.name, wide.chapter) == ("alone", "", "wide", "kernel")
     assert wide.packages == ("dlatlas", found.package)
@@ -70,14 +70,14 @@ def test_a_study_knows_its_name_its_chapter_and_where_its_names_are_looked_up(la
 
 
 def test_an_unknown_study_is_told_the_nearest(lab):
-    found = lab(kernel__in__wide_networks=STUDY)
+    found = lab({"kernel/wide_networks": STUDY})
     with pytest.raises(InputError, match='unknown study "wide_network"; did you mean "wide_networks"'):
         found.study("wide_network")
 
 
 def test_two_studies_of_one_name_are_refused(lab):
     with pytest.raises(InputError, match=r"mean_field/wide\.py: another study of that name is .*kernel/wide\.py"):
-        lab(kernel__in__wide=STUDY, mean_field__in__wide=STUDY).chapters  # noqa: B018
+        lab({"kernel/wide": STUDY, "mean_field/wide": STUDY}).chapters  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_two_studies_of_one_name_are_refused(lab):
 )
 def test_a_file_that_is_no_study_is_told_in_one_line(lab, text, message):
     with pytest.raises(AtlasError, match=message) as caught:
-        lab(kernel__in__wide=text).study("wide")
+        lab({"kernel/wide": text}).study("wide")
     assert "\n" not in str(caught.value)
 
 
@@ -114,7 +114,7 @@ def test_a_package_of_that_name_from_somewhere_else_is_refused(tmp_path):
     [
         (
             '[tool.dlatlas]\nstudy = "x"\n',
-            r'pyproject\.toml: \[tool\.dlatlas\]: unknown key "study"; did you mean "studies"',
+            r'toml: \[tool\.dlatlas\]: unknown key "study"; did you mean "studies"',
         ),
         ("[tool", r"pyproject\.toml: "),
     ],
@@ -145,7 +145,7 @@ PAIRS = {
 @pytest.mark.parametrize("case", PAIRS)
 def test_studies_and_params_that_are_no_pairs_are_told(lab, tmp_path, case):
     files, message = PAIRS[case]
-    found = lab(kernel__in__wide=STUDY)
+    found = lab({"kernel/wide": STUDY})
     for name, text in files.items():
         (tmp_path / "params" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "params" / name).write_text(text)
@@ -154,6 +154,6 @@ def test_studies_and_params_that_are_no_pairs_are_told(lab, tmp_path, case):
 
 
 def test_a_chapter_says_its_question_and_its_story(lab):
-    found = lab(kernel____init__='"""When is a net linear?\n\nWide ones\nare.\n"""\n', kernel__in__wide=STUDY)
+    found = lab({"kernel/__init__": '"""When is a net linear?\n\nWide ones\nare.\n"""\n'})
     assert found.story("kernel") == ("When is a net linear?", "Wide ones are.")
     assert found.story("no_such") == ("no such", "")

@@ -54,13 +54,11 @@ def test_a_pointer_that_lists_no_files_still_names_the_folder(tmp_path):
 @pytest.mark.parametrize("text", ["", "outs: []", "outs:\n- path: data\n", "- 1\n", "{", "outs: 3\n"])
 def test_a_broken_pointer_is_told_in_one_line(tmp_path, text):
     (tmp_path / "data.dvc").write_text(text)
-    with pytest.raises(
-        InputError, match=r"data\.dvc: not a DVC pointer with one output and its md5; restore it from git"
-    ):
+    with pytest.raises(InputError, match=r"data\.dvc: not a DVC pointer with one output and its md5; restore it"):
         read(tmp_path / "data.dvc")
 
 
 def test_the_digest_is_cheap():
     """The planner reads it: no array library is imported for it."""
-    code = "import sys; from dlatlas.identity.pointer import digest; sys.exit(bool({'numpy', 'sklearn'} & set(sys.modules)))"
+    code = "import sys, dlatlas.identity.pointer; sys.exit(bool({'numpy', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
