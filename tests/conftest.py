@@ -1,6 +1,9 @@
 """Fixtures that several test files share."""
 
+import json
+import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +17,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 
+from dlatlas.declare.lab import Lab  # noqa: E402
 from dlatlas.planning.plan import Plan, Settings  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 
 
-FIRST = ("workflow/slurm/", "workflow/", "reproduction/", "studies/", "test_estimate", "training/")
+FIRST = ("workflow/slurm/", "workflow/", "reproduction/", "dltheory/", "training/")
 """Where the slow files are. They begin first, so that no test process is left alone with one at the end."""
 
 
@@ -30,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name: next((i for i, at in enumerate(FIRST) if name.startswith(at)), len(FIRST)) for name in names.values()
     }
     items.sort(key=lambda item: places[names[item]])
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """This checkout's studies."""
+    return Lab.read(ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +75,56 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
         return made[name].copy(deep=True)
 
     return of
+
+
+def claim_record(claim, verdict: str) -> dict:
+    """A claim in ``verdict.json``, its numbers made up."""
+    bounds = [bound if math.isfinite(bound) else None for bound in claim.expected.bounds()]
+    return {
+        "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": claim.quantity,
+        "expected": str(claim.expected), "bounds": bounds,
+        "estimate": -0.503, "interval": [-0.52, -0.49], "seeds": 20, "runs": 1234, "verdict": verdict,
+        "reason": "because", "control": {"statement": "none", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True},
+        "permutation": {"along": "width", "draws": 199, "p": 0.005, "still_supporting": 0.0},
+    }  # fmt: skip
+
+
+def planned(results: Path) -> Plan:
+    """All studies at smoke scale, with results there."""
+    return Plan(Settings.read({"scale": "smoke", "results": results}, ROOT))
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory) -> Path:
+    """Results of all studies: verdicts alternate, cubes and figures are stubs. For what only reads files."""
+    import numpy as np
+    import xarray as xr
+
+    from dlatlas.cubes.cube import write_cube
+    from dlatlas.identity.store import write_json
+    from dlatlas.plotting.draw import save
+    from dlatlas.plotting.style import new_figure
+
+    plan = planned(tmp_path_factory.mktemp("atlas") / "results")
+    for place, name in enumerate(plan.names):
+        study, home = plan.sweep(name).study, plan.home(name)
+        verdict = ("supported", "refuted", "undecided")[place % 3]
+        record = {
+            "study": name, "title": study.title, "scale": "smoke", "verdict": verdict, "runs": 1000 * (place + 1),
+            "status": {"ok": 1000 * (place + 1) - 1, "diverged": 1, "failed": 0, "missing": 0},
+            "claims": [claim_record(claim, verdict) for claim in study.claims], "cube": "0123456789abcdef0123",
+        }  # fmt: skip
+        write_json(home / "verdict.json", record)
+        attributes = {"units": "1", "long_name": "training loss", "source": "test"}
+        write_cube(xr.Dataset({"loss": ("seed", np.zeros(3), attributes)}), home / "cube.zarr")
+        figure, (panel,) = new_figure()
+        panel.plot([0, 1], [place, 1])
+        signature = {"commit": "c0ffee", "dirty": True, "cube": record["cube"], "params": "feed", "again": "snakemake"}
+        save(figure, home, study.title, json.dumps(signature))
+    return plan.settings.results
+
+
+@pytest.fixture
+def made_up_plan(tmp_path: Path, made_up: Path) -> Plan:
+    """A plan whose results exist; a copy, which the test may spoil."""
+    return planned(Path(shutil.copytree(made_up, tmp_path / "results")))

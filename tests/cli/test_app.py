@@ -3,13 +3,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dlatlas.cli import scaffold
 from dlatlas.cli.app import app
-from dlatlas.declare.study import load_study
-from dlatlas.errors import InputError
-from dlatlas.planning.plan import TOUR, Plan, Settings
+from dlatlas.planning.plan import Plan, Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 run = CliRunner().invoke
 
@@ -31,7 +28,7 @@ def test_every_command_explains_itself(command):
 def test_an_unknown_study_is_one_line():
     done = run(app, ["show", "catapult_fase"])
     assert done.exit_code == 1
-    assert 'unknown study "catapult_fase"; did you mean "catapult_phase"?' in done.output
+    assert 'unknown study or chapter "catapult_fase"; did you mean "catapult_phase"?' in done.output
 
 
 def test_check_without_results_says_what_to_do(tmp_path):
@@ -40,33 +37,12 @@ def test_check_without_results_says_what_to_do(tmp_path):
     assert "no verdicts yet; `snakemake --cores all` makes them" in done.output
 
 
-def test_a_new_study_has_both_files_and_takes_no_name_twice(tmp_path):
-    made = scaffold.write_study("my-study", tmp_path, tmp_path)
-    assert sorted(path.name for path in made) == ["my_study.py", "my_study.yaml"]
-    assert "src/dlatlas/studies/my_study.py" in (tmp_path / "my_study.yaml").read_text()
-    before = [path.read_bytes() for path in made]
-    with pytest.raises(InputError, match="a study named my_study exists already; nothing was written"):
-        scaffold.write_study("my_study", tmp_path, tmp_path)
-    assert [path.read_bytes() for path in made] == before
-
-
-@pytest.mark.parametrize("name", ["9lives", "a b", "", "../up", "Name"])
-def test_a_name_that_is_no_module_name_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="expected lower-case words joined by underscores"):
-        scaffold.write_study(name, tmp_path, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_study_that_is_taken_is_refused_even_in_another_folder(tmp_path):
-    with pytest.raises(InputError, match="exists already"):
-        scaffold.write_study("catapult_phase", tmp_path, tmp_path)
-
-
-def test_studies_load_by_name():
-    assert load_study("catapult_phase").rows[0] == "catapult-phase"
-
-
 def test_the_tour_visits_most_chapters():
-    settings = Settings.read({"studies": "tour"}, ROOT)
-    assert set(settings.studies) == set(TOUR) <= set(Plan(settings).names)
-    assert len({load_study(name).family for name in TOUR}) >= 8
+    plan = Plan(Settings.read({"studies": "tour"}, ROOT))
+    assert set(plan.names) == set(plan.lab.tour)
+    assert len({plan.lab.chapters[name] for name in plan.names}) >= 8
+
+
+def test_a_chapter_stands_for_its_studies():
+    plan = Plan(Settings.read({"studies": "graphs,kernel"}, ROOT))
+    assert plan.names == ("gnn_wl_bound", "lazy_vs_mean_field_scaling", "ntk_constancy_with_width")

@@ -4,9 +4,15 @@ import io
 import subprocess
 import sys
 
+import pytest
 from rich.console import Console
 
 from dlatlas.cli.show import card, table
+
+
+@pytest.fixture
+def plan(made_up_plan):
+    return made_up_plan
 
 
 def printed(function, *args, width=100):

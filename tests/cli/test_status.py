@@ -10,7 +10,7 @@ from dlatlas.cli.status import report
 from dlatlas.planning.cluster import Job
 from dlatlas.planning.plan import Plan, Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STUDY = "triple_descent"
 
 

@@ -29,7 +29,7 @@ from dlatlas.declare.sweep import Sweep
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.store import open_arrays, write_arrays
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 VARIABLES = {
     "loss": Variable("loss", "1", "test", {"step": None}),
     "norm": Variable("norm of each layer", "1", "test", {"layer": None}),
@@ -46,10 +46,11 @@ def one_code(monkeypatch):
 def make(dims, shard_runs=8):
     own = {"depth": count(1, "depth"), "lr": number(1.0, "rate"), "rule": choice("sgd", ("sgd", "adam"), "rule")}
     study = Study(
-        title="Toy", rows=("x",), family="", kind="solve", statement="", formula="", papers=(), claims=(), caption="",
+        title="Toy", rows=("x",), kind="solve", statement="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, shape=("depth",), parameters=own, variables=VARIABLES,
+        module="toy",
     )  # fmt: skip
-    return Sweep("toy", study, Point(dims=dims, fixed={}, measures=[], shard_runs=shard_runs), "smoke", {})
+    return Sweep(study, Point(dims=dims, fixed={}, measures=[], shard_runs=shard_runs), "smoke", Path("unused"))
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from dlatlas.data import prepare as module
-from dlatlas.data.prepare import digest, prepare, update, verify
+from dlatlas.data.prepare import prepare, update, verify
 from dlatlas.errors import InputError
+from dlatlas.identity.store import read_arrays
 
 ROOT = Path(__file__).parents[2]
 FILES = ("digits.safetensors", "mnist1d.safetensors", "photo_patches.safetensors")
@@ -55,18 +56,11 @@ def test_the_published_pointer_is_the_one_of_the_files_made_here(tmp_path):
     prepare(tmp_path / "data", ROOT / "data.dvc")
 
 
-def test_the_published_digests_are_these():
-    """A golden value: it names every run that uses a file data set; change it only with the data."""
-    assert digest(ROOT / "data.dvc") == "68986c9e4f7b34952397ed672b6f6d75.dir"
-    assert digest(ROOT / "data.dvc", "digits") == "04e3166d3ec3240309dae68f61f2c207"
-    assert digest(ROOT / "data.dvc", "gaussian_regression") == ""
-
-
 def test_prepare_makes_what_is_missing_and_only_that(project, monkeypatch):
     (DATA / "digits.safetensors").unlink()
     before = {file: (DATA / file).stat().st_mtime_ns for file in FILES[1:]}
-    makers = module._makers()
-    monkeypatch.setattr(module, "_makers", lambda: {**makers, "mnist1d": None, "photo_patches": None})
+    made_by = module._makers(("dlatlas",))
+    monkeypatch.setattr(module, "_makers", lambda packages: {**made_by, "mnist1d": None, "photo_patches": None})
     prepare(DATA, POINTER)
     assert {file: (DATA / file).stat().st_mtime_ns for file in FILES[1:]} == before
     assert sorted(path.name for path in DATA.iterdir()) == list(FILES)
@@ -87,8 +81,8 @@ def killed(path):
     path.write_bytes(b"half of it")
     os.kill(os.getpid(), signal.SIGKILL)
 
-makers = module._makers()
-module._makers = lambda: {**makers, "mnist1d": killed}
+makers = module._makers(("dlatlas",))
+module._makers = lambda packages: {**makers, "mnist1d": killed}
 module.prepare(Path("data"), Path("data.dvc"))
 """
 
@@ -103,6 +97,16 @@ def test_a_killed_preparation_leaves_no_half_written_file_and_the_next_one_succe
     os.utime(left, (time.time() - 7200,) * 2)
     prepare(DATA, POINTER)
     assert sorted(path.name for path in DATA.iterdir()) == list(FILES)
+
+
+def test_a_data_set_of_one_s_own_package_is_made_too(project, monkeypatch):
+    home = project / "elsewhere" / "ownsets"
+    (home / "data").mkdir(parents=True)
+    (home / "data" / "ones.py").write_text('import numpy as np\n\ndef make():\n    return {"x": np.ones(3)}\n')
+    monkeypatch.syspath_prepend(home.parent)
+    with pytest.raises(InputError, match=r"data/ones\.safetensors: not listed in data\.dvc"):
+        prepare(DATA, POINTER, ("dlatlas", "ownsets"))
+    assert read_arrays(DATA / "ones.safetensors")["x"].tolist() == [1, 1, 1]
 
 
 def test_a_changed_file_is_named_with_both_digests_and_the_way_out(project):
@@ -153,8 +157,8 @@ def test_several_faults_are_told_in_a_line_each(project):
 
 
 def test_a_machine_that_makes_other_bytes_says_what_to_do(project, monkeypatch):
-    makers = module._makers()
-    monkeypatch.setattr(module, "_makers", lambda: {**makers, "digits": lambda path: path.write_bytes(b"else")})
+    other = {**module._makers(("dlatlas",)), "digits": lambda path: path.write_bytes(b"else")}
+    monkeypatch.setattr(module, "_makers", lambda packages: other)
     (DATA / "digits.safetensors").unlink()
     message = fault(prepare)
     assert message.startswith("data/digits.safetensors: made here with digest ")
@@ -189,27 +193,6 @@ def test_a_broken_pointer_is_told_in_one_line(project, text):
 def test_a_missing_pointer_is_told_in_one_line(project):
     POINTER.unlink()
     assert fault() == "data.dvc: missing; `git checkout -- data.dvc` restores it, `dvc add` makes a new one"
-
-
-def test_the_digest_of_one_data_set_knows_nothing_of_the_others(project, dvc_folder_md5):
-    before = {name: digest(POINTER, name) for name in ("digits", "mnist1d", "mnist")}
-    assert len({*before.values(), digest(POINTER)}) == 4
-    assert before["mnist"] == ""
-    (DATA / "mnist").mkdir()
-    (DATA / "mnist" / "images").write_text("pixels")
-    (DATA / "mnist1d.safetensors").write_bytes(b"changed")
-    point_at(DATA, POINTER, dvc_folder_md5)
-    assert digest(POINTER, "digits") == before["digits"]
-    assert digest(POINTER, "mnist1d") != before["mnist1d"]
-    assert digest(POINTER, "mnist") != ""
-
-
-def test_the_digest_is_cheap():
-    """The planner reads it: no array library is imported for it."""
-    code = (
-        "import sys; from dlatlas.data.prepare import digest; sys.exit(bool({'numpy', 'sklearn'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_dvc_itself_agrees(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 
 from dlatlas.declare.reference import FILES, schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -13,19 +13,19 @@ from dlatlas.declare.study import Study
 from dlatlas.declare.parameter import count, number
 from dlatlas.declare.sweep import Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def make(dims, shard_runs=8, shape=("width",), cost=None, fixed=None):
     study = Study(
-        title="", rows=("x",), family="", kind="solve", statement="", formula="", papers=(), claims=(), caption="",
+        title="", rows=("x",), kind="solve", statement="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, shape=shape, cost=cost,
-        parameters={"width": count(4, "width"), "rate": number(1.0, "rate")},
+        parameters={"width": count(4, "width"), "rate": number(1.0, "rate")}, module="toy",
     )  # fmt: skip
     columns = {name: {name: list(values)} for name, values in dims.items()}
     rest = {"width": 4, "rate": 1.0, "seed": 0}
     fixed = {**{k: v for k, v in rest.items() if k not in columns}, **(fixed or {})}
-    return Sweep("toy", study, Point(dims=columns, fixed=fixed, measures=[], shard_runs=shard_runs), "smoke", {})
+    return Sweep(study, Point(dims=columns, fixed=fixed, measures=[], shard_runs=shard_runs), "smoke", Path("unused"))
 
 
 @pytest.fixture(autouse=True)

@@ -1,66 +1,22 @@
-import math
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dlatlas.errors import InputError
-from dlatlas.identity import content as identity
-
-VALUES = st.one_of(
-    st.booleans(), st.integers(-(2**50), 2**50), st.floats(allow_nan=False, allow_infinity=False), st.text()
-)
-
-
-@given(st.dictionaries(st.text(), VALUES))
-def test_the_order_of_keys_does_not_matter(record):
-    assert identity.canonical(record) == identity.canonical(dict(reversed(record.items())))
-
-
-@given(st.integers(-(2**50), 2**50))
-def test_a_whole_number_and_its_float_are_the_same(value):
-    assert (
-        identity.digest({"n": value}) == identity.digest({"n": float(value)}) == identity.digest({"n": np.int64(value)})
-    )
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
-def test_different_numbers_have_different_names(a, b):
-    assert (identity.canonical(a) == identity.canonical(b)) == (a == b or (a == 0 and b == 0))
-
-
-def test_true_is_not_one():
-    assert identity.digest(True) != identity.digest(1)
-
-
-def test_a_nan_has_no_name():
-    with pytest.raises(ValueError):
-        identity.canonical(math.nan)
-
-
-def test_digests_are_golden():
-    """None of these may change: every stored run is found by such a digest, and a change orphans them all.
-
-    If what a run means changes, raise identity.SCHEMA instead; it renames the runs on purpose.
-    """
-    assert identity.canonical({"b": 1.0, "a": [True, 0.1, "x"]}) == '{"a":[true,0.1,"x"],"b":1}'
-    assert identity.digest({"lr": 0.1, "width": 64, "seed": 3}) == "b77231e47a932e24c19e"
-
+from dlatlas.identity import code
 
 SOURCES = {
     "helper.py": 'X = 2\n\ndef used(a):\n    """Doc."""\n    return a * X\n\ndef unused(a):\n    return a\n',
     "main.py": (
         "from dlatlas.helper import used\n"
-        "from dlatlas import registry\n\n"
+        "from dlatlas.declare import registry\n\n"
         "def train(a: int) -> int:\n    # why\n    return used(a) + len(registry.ALL)\n\n"
         "def draw():\n    from dlatlas.helper import unused\n    return unused(1)\n\n"
         'TABLE = {"one": used, "two": draw}\n'
         "RECORD = dict(run=train, figure=draw)\n"
     ),
-    "registry.py": 'ALL = {"a": 1}\n',
+    "declare/registry.py": 'ALL = {"a": 1}\n',
+    "declare/__init__.py": "",
     "__init__.py": "",
 }
 
@@ -71,15 +27,18 @@ def digest_of(tmp_path, monkeypatch):
 
     def compute(root: str, **changed: str) -> str:
         for name, text in SOURCES.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(changed.get(name.removesuffix(".py"), text))
-        identity._module.cache_clear()
-        identity._path.cache_clear()
-        return identity.code_digest([root])
+        forget()
+        return code.code_digest([root])
 
-    monkeypatch.setattr(identity, "SOURCE", Path(tmp_path))
+    def forget():
+        code._module.cache_clear()
+        code._folder.cache_clear()
+
+    monkeypatch.setattr(code, "SOURCE", tmp_path)
     yield compute
-    identity._module.cache_clear()
-    identity._path.cache_clear()
+    forget()
 
 
 def test_comments_docstrings_and_annotations_change_nothing(digest_of):
@@ -102,8 +61,10 @@ def test_what_is_not_used_does_not_count(digest_of):
     assert digest_of("dlatlas.main:draw") != digest_of("dlatlas.main:draw", helper=changed)
 
 
-def test_a_new_entry_of_a_registry_renames_nothing(digest_of):
-    assert digest_of("dlatlas.main:train") == digest_of("dlatlas.main:train", registry='ALL = {"a": 1, "b": 2}\n')
+def test_what_looks_names_up_renames_nothing(digest_of):
+    """What a name stands for enters the names of runs as a root of its own."""
+    changed = {"declare/registry": 'ALL = {"a": 1, "b": 2}\n'}
+    assert digest_of("dlatlas.main:train") == digest_of("dlatlas.main:train", **changed)
 
 
 def test_entries_and_arguments_are_told_apart(digest_of):
@@ -131,7 +92,7 @@ def kept(digest_of, monkeypatch, tmp_path):
 def test_what_was_parsed_is_kept_and_not_parsed_again(digest_of, kept, monkeypatch):
     first = digest_of("dlatlas.main:train")
     assert {path.name.partition(".")[0] for path in kept.glob("*.parts.json")} >= {"main", "helper"}
-    monkeypatch.setattr(identity.ast, "parse", lambda text: pytest.fail("parsed again"))
+    monkeypatch.setattr(code.ast, "parse", lambda text: pytest.fail("parsed again"))
     assert digest_of("dlatlas.main:train") == first
 
 
@@ -156,3 +117,40 @@ def test_nothing_is_kept_where_python_keeps_nothing(digest_of, monkeypatch, tmp_
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     digest_of("dlatlas.main:train")
     assert not (tmp_path / "__pycache__").exists()
+
+
+@pytest.fixture
+def lab(digest_of, tmp_path, monkeypatch):
+    """``lab(helper=new text)``: the digest of a study in a package of its own that uses the instrument."""
+    digest_of("dlatlas.main:train")
+    home = tmp_path / "elsewhere" / "somebodys"
+    home.mkdir(parents=True)
+    monkeypatch.syspath_prepend(home.parent)
+    texts = {
+        "__init__": "",
+        "shared": "def double(a):\n    return 2 * a\n",
+        "study": "from dlatlas.helper import used\nfrom somebodys.shared import double\n\n"
+        "def solve(stack):\n    return double(used(stack))\n\nSTUDY = dict(solve=solve)\n",
+    }
+
+    def compute(**changed):
+        for name, text in {**texts, **changed}.items():
+            (home / f"{name}.py").write_text(text)
+        code._module.cache_clear()
+        code._folder.cache_clear()
+        return code.code_digest(["somebodys.study:STUDY(solve)"])
+
+    return compute
+
+
+def test_a_package_of_one_s_own_is_followed_and_the_instrument_with_it(lab, tmp_path):
+    before = lab()
+    assert lab(shared="def double(a):\n    # why\n    return 2 * a\n\ndef other():\n    return 1\n") == before
+    assert lab(shared="def double(a):\n    return a + a\n") != before
+    (tmp_path / "helper.py").write_text(SOURCES["helper.py"].replace("X = 2", "X = 3"))
+    assert lab() != before
+
+
+def test_a_package_that_is_not_there_is_an_error():
+    with pytest.raises(InputError, match="nosuchpackage: no such package"):
+        code.code_digest(["nosuchpackage.study:STUDY(solve)"])

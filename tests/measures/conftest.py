@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from dlatlas.losses.losses import cross_entropy
 from torch import nn
 from torch.func import stack_module_state
 
+from dlatlas.losses.cross_entropy import cross_entropy
 from dlatlas.measures.trained import Trained
 
 

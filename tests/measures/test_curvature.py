@@ -1,9 +1,10 @@
 import pytest
 import torch
-from dlatlas.losses.losses import cross_entropy, half_mse
 from torch import nn
 from torch.func import functional_call, hessian
 
+from dlatlas.losses.cross_entropy import cross_entropy
+from dlatlas.losses.squared import half_mse
 from dlatlas.measures import curvature
 
 KEYS = ["a", "b", "c"]

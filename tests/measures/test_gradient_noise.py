@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from dlatlas.losses.losses import half_mse
 from torch.func import functional_call
 
+from dlatlas.losses.squared import half_mse
 from dlatlas.measures.curvature import hessian_matvec
 from dlatlas.measures.gradient_noise import curvature_along, gradient_covariance_eigenvalues
 from dlatlas.measures.trained import Trained

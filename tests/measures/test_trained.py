@@ -1,12 +1,9 @@
-import dataclasses
-
 import pytest
 import torch
 from torch.func import functional_call
 
 from dlatlas.errors import InputError
 from dlatlas.measures import trained as module
-from dlatlas.measures.trained import Measure, evaluate
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -43,40 +40,3 @@ def test_no_data_is_said(trained):
     for nothing in (None, torch.empty(0)):
         with pytest.raises(InputError, match="no train data"):
             trained(x=nothing, y=nothing).outputs()
-
-
-def measure(function, *dims):
-    return Measure(function, dims, "1", "a thing", "nowhere")
-
-
-def test_a_function_shared_by_an_estimate_and_its_error_is_called_once(trained):
-    calls = []
-
-    def both(t):
-        calls.append(1)
-        return {"value": torch.ones(3), "error": torch.zeros(3, 2)}
-
-    found = evaluate({"value": measure(both), "error": measure(both, "layer")}, trained())
-    assert len(calls) == 1
-    assert found["value"].tolist() == [1, 1, 1]
-    assert found["error"].shape == (3, 2)
-
-
-def test_a_measure_that_breaks_its_word_is_named(trained):
-    t = trained()
-    with pytest.raises(InputError, match=r"measure a: expected \(run, layer\) with 3 runs, found \(3,\)"):
-        evaluate({"a": measure(lambda t: torch.ones(3), "layer")}, t)
-    with pytest.raises(InputError, match="found \\(1,\\)"):
-        evaluate({"a": measure(lambda t: torch.ones(1))}, t)
-    with pytest.raises(InputError, match="measure a: its function gives only b"):
-        evaluate({"a": measure(lambda t: {"b": torch.ones(3)})}, t)
-
-
-def test_a_measure_leaves_what_it_measures_alone(trained):
-    from dlatlas.measures.registry import MEASURES
-
-    t = trained()
-    before = {k: v.clone() for k, v in t.parameters.items()}
-    evaluate(MEASURES, t)
-    assert all(torch.equal(before[k], v) for k, v in t.parameters.items())
-    assert dataclasses.fields(t)

@@ -5,9 +5,9 @@ import torch
 
 from dlatlas.optimizers.dual_acceleration import DUAL_ACCELERATION
 from dlatlas.optimizers.mirror_descent import MIRROR_DESCENT
+from dlatlas.optimizers.orders import ORDERS
 from dlatlas.optimizers.sgd import SGD
 from dlatlas.optimizers.steepest_descent import STEEPEST_DESCENT, steepest
-from dltheory.theory.norms import ORDERS
 
 G = {"a": torch.tensor([[0.3, -2.0]], dtype=torch.float64), "b": torch.tensor([0.5, 0.0, 1.0], dtype=torch.float64)}
 W = {"a": torch.tensor([[1.0, -0.5]], dtype=torch.float64), "b": torch.tensor([0.2, 2.0, -1.0], dtype=torch.float64)}

@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 
-from dlatlas.declare.study import study_names
 from dlatlas.pages.page import build_page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -58,17 +57,17 @@ def test_it_opens_from_disk_without_a_complaint(opened, plan):
     assert opened.get_log("browser") == []
 
 
-def test_the_filter_by_verdict_shows_only_those(opened):
+def test_the_filter_by_verdict_shows_only_those(opened, plan):
     find(opened, '.chip[data-value="refuted"]').click()
     shown = visible(opened, "verdict")
     assert shown
     assert set(shown) == {"refuted"}
-    assert find(opened, "#count").text == f"{len(shown)} of {len(study_names())} studies"
+    assert find(opened, "#count").text == f"{len(shown)} of {len(plan.names)} studies"
     find(opened, '.chip[data-value="refuted"]').click()
-    assert len(visible(opened)) == len(study_names())
+    assert len(visible(opened)) == len(plan.names)
 
 
-def test_search_looks_at_titles_papers_and_rows(opened):
+def test_search_looks_at_titles_papers_and_rows(opened, plan):
     box = find(opened, "#search")
     box.send_keys("kramers")
     assert visible(opened) == ["Noise turns being stuck into an exponential wait"]
@@ -77,7 +76,7 @@ def test_search_looks_at_titles_papers_and_rows(opened):
     assert visible(opened) == []
     assert find(opened, "#nothing").is_displayed()
     find(opened, "#clear").click()
-    assert len(visible(opened)) == len(study_names())
+    assert len(visible(opened)) == len(plan.names)
 
 
 def test_sorting_by_runs_goes_both_ways(opened):

@@ -4,13 +4,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from dlatlas.pages.chapters import CHAPTERS, FAMILIES
-from dlatlas.pages.seeds import DOCUMENTS
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from dlatlas.declare.study import load_study, study_names
+import dltheory
 from dlatlas.errors import InputError
 from dlatlas.pages.bar import bar
 from dlatlas.pages.numbers import duration, number, size, whole
@@ -93,23 +92,37 @@ def test_the_contents_have_every_study_under_its_chapter_and_its_papers_and_ever
     documents, claims = documents.split('id="claims"')
     for name in plan.names:
         study = plan.sweep(name).study
-        (chapter,) = (chapter for chapter in CHAPTERS if chapter.family == study.family)
-        part = chapters.split(str(escape(chapter.title)))[1].split("<h2>")[0]
+        title, _ = plan.lab.story(study.chapter)
+        part = chapters.split(str(escape(title)))[1].split("<h2>")[0]
         assert f'href="{name}.html"' in part
         assert papers.count(f'href="{name}.html"') == len(study.papers)
         assert documents.count(f'href="{name}.html"') == len(study.rows)
         assert claims.count(f'href="{name}.html"') == len(study.claims)
 
 
-def test_every_row_of_every_study_is_named_by_one_document():
-    rows = [row for name in study_names() for row in load_study(name).rows]
-    named = [row for document in DOCUMENTS for row in document.passages]
+def test_every_row_of_every_study_is_named_by_one_document(lab):
+    rows = [row for name in lab.chapters for row in lab.study(name).rows]
+    documents = yaml.safe_load((lab.folder / "documents.yaml").read_text())
+    named = [row for document in documents for row in document["passages"]]
     assert sorted(rows) == sorted(named)
 
 
-def test_every_study_belongs_to_a_chapter():
-    for name in study_names():
-        assert load_study(name).family in FAMILIES, name
+def test_every_study_belongs_to_a_chapter_that_has_its_place_and_its_story(lab):
+    assert set(lab.chapters.values()) == set(dltheory.CHAPTERS)
+    for chapter in dltheory.CHAPTERS:
+        title, story = lab.story(chapter)
+        assert title.endswith("?"), chapter
+        assert story, chapter
+
+
+def test_chapters_stand_in_their_order_and_those_without_one_by_name(plan, monkeypatch):
+    monkeypatch.setattr(dltheory, "CHAPTERS", ("sampling", "nothing_yet", "kernel"))
+    build_page(plan)
+    page = (plan.page.parent / "contents.html").read_text()
+    others = sorted(set(plan.lab.chapters.values()) - {"sampling", "kernel"})
+    titles = [str(escape(plan.lab.story(chapter)[0])) for chapter in ("sampling", "kernel", *others)]
+    places = [page.index(f"<h2>{title}") for title in titles]
+    assert places == sorted(places)
 
 
 def test_a_page_says_how_to_cite_it_and_its_papers(plan):

@@ -9,7 +9,7 @@ from dlatlas.planning import cluster
 from dlatlas.planning.cluster import Requests, Site, find_site, minutes_of, read_site, write_site
 from dlatlas.planning.plan import Plan, Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dlatlas.declare.parameter import TRAINING
+from dlatlas.declare.parameter import THINGS, TRAINING
+from dlatlas.declare.registry import root
 from dlatlas.training.stack import Stack
 
 DEFAULTS = {name: parameter.default for name, parameter in TRAINING.items()}
@@ -19,6 +20,7 @@ def stack_of():
         filled = [{**common, **run} for run in runs]
         words = {name: value for name, value in common.items() if isinstance(value, str)}
         shapes = {name: common[name] for name in ("batch", "steps", "workers", "checkpoints", "trace_every")}
-        return Stack(filled, {**words, **shapes}, Path("unused"))
+        things = {name: root(room, common[name], ("dlatlas", "dltheory")) for name, room in THINGS.items()}
+        return Stack(filled, {**words, **shapes}, Path("unused"), things=things)
 
     return make

@@ -111,7 +111,7 @@ VOTES = {"workers": 3, "batch": 2, "aggregator": "vote", "attack": "random_sign"
 
 GEOMETRY = {"steepest_descent": {"norm": "l4/3", "decay": 0.1}, "mirror_descent": {"norm": "l1.5", "decay": 0.1}}
 
-COMPANIES = [(model, rule) for rule in registry.OPTIMIZERS for model in MODELS
+COMPANIES = [(model, rule) for rule in registry.named("optimizers", ("dlatlas",)) for model in MODELS
              if (model == "linear_predictor") == (rule == "unit_speed_flow")]  # fmt: skip
 """Unit-speed flow keeps its clock among the parameters of the one model that has it."""
 
@@ -226,6 +226,6 @@ def test_building_leaves_torch_s_own_generator_alone(stack_of):
     assert torch.equal(after, torch.rand(1))
 
 
-@pytest.mark.parametrize("rule", sorted(registry.OPTIMIZERS))
-def test_every_registered_rule_loads(rule):
-    assert callable(registry.find(registry.OPTIMIZERS, "optimizer", rule).update)
+@pytest.mark.parametrize("place", registry.named("optimizers", ("dlatlas",)).values())
+def test_every_rule_that_is_found_loads(place):
+    assert callable(registry.load(place).update)

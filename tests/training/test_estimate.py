@@ -11,7 +11,7 @@ from dlatlas.planning.cluster import estimates_path
 from dlatlas.planning.plan import Plan, Settings
 from dlatlas.training.estimate import Affine, estimates
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def plan_of(study, results, scale="smoke", data=Path("data"), params=ROOT / "params"):

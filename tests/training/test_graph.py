@@ -1,9 +1,9 @@
 import pytest
 import torch
-from dlatlas.losses.losses import cross_entropy
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from dlatlas.losses.cross_entropy import cross_entropy
 from dlatlas.models.conv_net import ConvNet
 from dlatlas.models.mlp import MLP
 from dlatlas.training.graph import CORE, fusible, lean, seconds

@@ -36,10 +36,11 @@ def study(kind="solve", late=()):
     grown = {"noise": number(0.0, "label noise", late=True), "depth": count(1, "hidden layers", late=True)}
     variables = {"twice": Variable("2x"), "draw": Variable("draw"), "powers": Variable("p", dims={"power": None})}
     return Study(
-        title="", rows=("x",), family="", kind=kind, statement="", formula="", papers=(), claims=(), caption="",
+        title="", rows=("x",), kind=kind, statement="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, solve=solve, variables=variables if kind == "solve" else {},
         shape=("width", "depth", "inputs", "outputs", "bias", "n_train"),
         parameters={**own, **({} if kind == "solve" else net), **{name: grown[name] for name in late}},
+        module="toy",
     )  # fmt: skip
 
 
@@ -58,7 +59,9 @@ def make(shard_runs=4, kind="solve", late=(), **dims):
         given = {"data": "gaussian_regression", "steps": 30, "checkpoints": 2}
         fixed |= {name: value for name, value in given.items() if name not in columns}
     measures = ["train_loss"] if kind == "train" else []
-    return Sweep("toy", toy, Point(dims=columns, fixed=fixed, measures=measures, shard_runs=shard_runs), "smoke", {})
+    return Sweep(
+        toy, Point(dims=columns, fixed=fixed, measures=measures, shard_runs=shard_runs), "smoke", Path("unused")
+    )
 
 
 def compute(sweep, home):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlatlas.declare.study import load_study
 from dlatlas.planning.plan import Plan, Settings
 from dlatlas.training import device
 from dlatlas.training.fit import fit_stack
@@ -16,17 +15,21 @@ ROOT = Path(__file__).parents[2]
 STUDY = "catapult_phase"
 
 
+@pytest.fixture(scope="module")
+def sweep():
+    return Plan(Settings.read({"scale": "smoke", "studies": STUDY}, ROOT)).sweep(STUDY)
+
+
 @pytest.fixture
-def stack(tmp_path):
-    sweep = Plan(Settings.read({"scale": "smoke", "studies": STUDY}, ROOT)).sweep(STUDY)
+def stack(sweep, tmp_path):
     plan = sweep.shards[0].stacks[0]
     return stack_of(sweep, replace(plan, index=plan.index[:7]), tmp_path)
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(stack, tmp_path):
-    whole = fit_stack(stack, load_study(STUDY), tmp_path / "whole")
-    split = fit_split(stack, STUDY, tmp_path / "split", ["", ""])
+def test_two_processes_train_what_one_does(stack, sweep, tmp_path):
+    whole = fit_stack(stack, sweep.study, tmp_path / "whole")
+    split = fit_split(stack, sweep.study.module, tmp_path / "split", ["", ""])
     assert set(whole) == set(split)
     for name, value in whole.items():
         assert split[name].dtype == value.dtype
@@ -34,10 +37,10 @@ def test_two_processes_train_what_one_does(stack, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fault_of_one_process_is_told(stack, tmp_path):
-    spoilt = replace(stack, shared={**stack.shared, "model": "no_such_model"})
-    with pytest.raises(Exception, match="no_such_model"):
-        fit_split(spoilt, STUDY, tmp_path / "split", ["", ""])
+def test_a_fault_of_one_process_is_told(stack, sweep, tmp_path):
+    spoilt = replace(stack, things={**stack.things, "model": "dlatlas.models.mlp:NoSuchModel"})
+    with pytest.raises(Exception, match="defines no NoSuchModel"):
+        fit_split(spoilt, sweep.study.module, tmp_path / "split", ["", ""])
 
 
 def test_a_stack_is_split_over_the_gpus_that_slurm_gave(monkeypatch):

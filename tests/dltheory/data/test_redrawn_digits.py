@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from dlatlas.data.digits import make
-from dlatlas.data.prepare import digest
 from dlatlas.errors import InputError
+from dlatlas.identity.pointer import digest
 from dlatlas.identity.streams import stream
 from dlatlas.planning.plan import Plan, Settings
 from dltheory.data.redrawn_digits import redrawn_digits
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def drawn(made, key="a", **options):

@@ -81,19 +81,20 @@ def test_dead_networks_have_not_trained_and_lost_ones_guess(cube):
 
 
 @pytest.fixture(scope="module")
-def built(prepared_data):
+def built(prepared_data, lab):
     """Two linearised networks of 6 units, of two seeds, as the engine builds them."""
-    from dlatlas.declare.parameter import TRAINING
-    from dlatlas.declare.study import load_study
+    from dlatlas.declare.registry import root
+    from dlatlas.declare.parameter import THINGS, TRAINING
     from dlatlas.training.build import prepare_stack
     from dlatlas.training.stack import Stack
 
-    study = load_study(NAME)
+    study = lab.study(NAME)
     small = {"model": "taylor_mlp", "width": 6, "n_train": 20, "linearised": True, "eta_lambda0": 1.5, "steps": 1}
     defaults = {name: parameter.default for name, parameter in study.all_parameters().items()}
     runs = [{**defaults, **small, "seed": seed} for seed in (0, 1)]
     shared = {name: runs[0][name] for name in (*TRAINING, *study.shape)}
-    return prepare_stack(Stack(runs=runs, shared=shared, folder=prepared_data), study)
+    things = {name: root(room, shared[name], study.packages) for name, room in THINGS.items()}
+    return prepare_stack(Stack(runs, shared, prepared_data, things=things), study)
 
 
 def jacobian(seed, x):

@@ -1,9 +1,9 @@
 """The cross-entropy at which training rests."""
 
 import torch
-from dlatlas.losses.losses import cross_entropy
 from torch.func import grad, vmap
 
+from dlatlas.losses.cross_entropy import cross_entropy
 from dltheory.losses.stopped_loss import STOP, cross_entropy_stopped
 
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from dlatlas.declare.study import load_study
+from dlatlas.declare.lab import load_study
 from dlatlas.training.build import build
 from dlatlas.training.stack import Stack
 
-STUDY = load_study("bias_variance_versus_width")
+STUDY = load_study("dltheory.overparametrization.bias_variance_versus_width")
 DESIGN = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]  # seed, sample, start
 
 
@@ -14,8 +14,14 @@ def built(prepared_data):
     """Four runs of a nested design."""
     defaults = {name: parameter.default for name, parameter in STUDY.all_parameters().items()}
     fixed = {**defaults, "model": "redrawn_mlp", "data": "redrawn_digits", "optimizer": "momentum", "tests": 50}
+    things = {
+        "model": "dltheory.models.redrawn_mlp:RedrawnMLP",
+        "data": "dltheory.data.redrawn_digits:redrawn_digits",
+        "loss": "dlatlas.losses.squared:half_mse",
+        "optimizer": "dlatlas.optimizers.momentum:MOMENTUM",
+    }
     runs = [{**fixed, "seed": seed, "sample": sample, "start": start} for seed, sample, start in DESIGN]
-    return build(Stack(runs, fixed, prepared_data))
+    return build(Stack(runs, fixed, prepared_data, things=things))
 
 
 def test_every_start_on_every_training_set_has_weights_of_its_own(built):

@@ -1,10 +1,9 @@
-"""The theory's own witnesses are in tests/theory/test_saddle_escape.py, those of the walkers in tests/models."""
+"""The theory's own witnesses are in theory/test_saddle_escape.py, those of the walkers in models/."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from dlatlas.declare.study import load_study
 from dltheory.sampling.langevin_barrier_escape_arrhenius import SETTINGS, TIMES
 from dltheory.theory import saddle_escape
 
@@ -84,9 +83,9 @@ def test_a_claim_falls_by(what, ideal, outcomes):
     assert outcomes(NAME, planted(ideal, name, change), claim) == {claim: "refuted"}
 
 
-def test_the_smoke_sweep_measures_what_the_theory_says(smoke_cube):
+def test_the_smoke_sweep_measures_what_the_theory_says(smoke_cube, lab):
     cube = smoke_cube(NAME)
-    study = load_study(NAME)
+    study = lab.study(NAME)
     predicted = study.theory(cube)
     assert (cube["status"] == 0).all()
     found = {claim.name: claim.measured()(cube, predicted) for claim in study.claims}

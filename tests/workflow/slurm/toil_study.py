@@ -53,7 +53,6 @@ def _note(what, number):
 STUDY = Study(
     title="Numbers can be cubed",
     rows=("toil",),
-    family="tests",
     kind="solve",
     statement="A number can be cubed.",
     formula="n^3",

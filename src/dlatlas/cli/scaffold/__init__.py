@@ -28,8 +28,8 @@ def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Pa
             nothing is written then.
     """
     name, chapter = name.replace("-", "_"), chapter.replace("-", "_")
-    for what, word in (("study name", name), ("chapter", chapter)):
-        if word and not re.fullmatch(r"[a-z][a-z0-9_]*", word):
+    for what, word in (("study name", name), *([("chapter", chapter)] if chapter else [])):
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", word):
             raise InputError(f"{what}: expected lower-case words joined by underscores, found {word!r}")
     if chapter in SHARED:
         raise InputError(f"chapter: {chapter} holds what studies share; found {chapter!r}")

@@ -1,35 +1,19 @@
-import subprocess
-import sys
+"""What holds for every measure of the instrument, and what the standard ones are."""
 
 import pytest
 import torch
-from dlatlas.losses.losses import logistic
-from dlatlas.measures.names import NAMES
-from dlatlas.measures.registry import MEASURES, measures_named
 from torch import nn
 
-from dlatlas.errors import InputError
-from dlatlas.measures import jiang, kernels, norms, registry
-from dlatlas.measures.trained import evaluate
+from dlatlas.declare.registry import named
+from dlatlas.losses.of_margin import logistic
+from dlatlas.measures import jiang, kernels, norms, standard
+from dlatlas.measures.measure import evaluate, measures_named
+
+MEASURES = measures_named(named("measures", ("dlatlas",)))
 
 
 def bias_free():
     return nn.Sequential(nn.Linear(5, 7, bias=False), nn.ReLU(), nn.Linear(7, 3, bias=False))
-
-
-def test_the_names_known_without_torch_are_the_measures_in_order():
-    assert tuple(MEASURES) == NAMES
-
-
-def test_the_names_are_read_without_importing_torch():
-    code = "import sys; import dlatlas.measures.names; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_misspelt_measure_is_told_the_nearest():
-    assert list(measures_named(["test_loss", "margins"])) == ["test_loss", "margins"]
-    with pytest.raises(InputError, match=r'y: unknown measure "spectral_norm"; did you mean "spectral_norms"'):
-        measures_named(["spectral_norm"], "y")
 
 
 def test_every_measure_says_what_it_is():
@@ -144,4 +128,4 @@ def test_the_kernel_is_taken_on_at_most_32_examples(trained):
     t = trained(n=50)
     now = kernels.empirical_ntk(t.model, t.parameters, {}, t.x[:32])
     then = kernels.empirical_ntk(t.model, t.initial, {}, t.x[:32])
-    assert torch.allclose(registry.ntk_change(t), kernels.kernel_distance(now, then))
+    assert torch.allclose(standard.ntk_change(t), kernels.kernel_distance(now, then))
