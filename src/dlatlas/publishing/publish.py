@@ -180,11 +180,10 @@ def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
 def _check_kept(root: Path, studies: Iterable[str]) -> None:
     """Entries that git ignores would be lost, as in a checkout whose .gitignore knows the single file only."""
     try:
-        said = git(root, "check-ignore", "--verbose", *(entry_file(study) for study in studies))
+        ignored = git(root, "check-ignore", *(entry_file(study) for study in studies)).splitlines()
     except AtlasError:  # which is how git says that it ignores none
         return
-    rule, _, file = said.splitlines()[0].partition("\t")
-    raise InputError(f"{rule}: git ignores {file}, which is the ledger; add the line !/{FOLDER}/ below")
+    raise InputError(f".gitignore: git ignores {ignored[0]}, which is the ledger; add the line !/{FOLDER}/ at its end")
 
 
 def enter(root: Path, entries: dict[str, dict[str, Any]], complete: bool) -> list[str]:

@@ -116,7 +116,7 @@ def _published(root: Path, study: str, digest: str) -> tuple[dict[str, Any], str
     """
     files = entry_file(study), SINGLE
     try:
-        commits = git(root, "log", "--reverse", "--format=%H", f"-S{digest}", "--", *files).split()
+        commits = git(root, "log", "--full-history", "--reverse", "--format=%H", f"-S{digest}", "--", *files).split()
     except AtlasError:
         commits = []
     for commit in commits:
