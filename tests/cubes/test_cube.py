@@ -21,11 +21,11 @@ from dlatlas.cubes import cube as cube_module
 from dlatlas.cubes.assembly import Piece, assemble
 from dlatlas.cubes.cube import cube_digest, files_of, open_cube, write_cube
 from dlatlas.declare import sweep as sweep_module
+from dlatlas.declare.parameter import choice, count, number
 from dlatlas.declare.params import Point
 from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.declare.parameter import choice, count, number
 from dlatlas.declare.sweep import Sweep
+from dlatlas.declare.variable import Variable
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.store import open_arrays, write_arrays
 

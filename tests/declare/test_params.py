@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlatlas.declare.params import read_params
 from dlatlas.declare.parameter import SEED, choice, count, flag, number
+from dlatlas.declare.params import read_params
 from dlatlas.declare.study import Study
 from dlatlas.errors import InputError
 

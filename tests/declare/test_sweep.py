@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dlatlas.declare import sweep as sweep_module
+from dlatlas.declare.parameter import count, number
 from dlatlas.declare.params import Point
 from dlatlas.declare.study import Study
-from dlatlas.declare.parameter import count, number
 from dlatlas.declare.sweep import Sweep
 
 ROOT = Path(__file__).parents[2]

@@ -41,7 +41,8 @@ def test_changed_new_staged_and_deleted_files_are_named(tree):
 
 def test_what_publishing_writes_is_not_dirt(tree):
     (tree / "results").mkdir()
-    for name in ("results/edge.dvc", "results/ledger.json", "results/.gitignore"):
+    for name in ("results/edge.dvc", "results/ledger/edge.json", "results/ledger.json", "results/.gitignore"):
+        (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_text("")
     assert dirty_files(tree) == []
     (tree / "results" / "edge.json").write_text("")

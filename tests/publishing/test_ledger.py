@@ -2,6 +2,7 @@ import hashlib
 import json
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,27 +92,113 @@ def test_numbers_are_rounded_to_six_digits(value, shown):
     assert ledger.significant(value) == shown
 
 
-def test_a_ledger_comes_back_as_it_was_with_sorted_keys_one_line_a_leaf(tmp_path):
-    record = {"studies": {"b": {"runs": 3, "cube": "x"}, "a": {"runs": 1}}, "schema": 1}
-    ledger.write_ledger(tmp_path / "ledger.json", record)
-    assert ledger.read_ledger(tmp_path / "ledger.json") == record
-    lines = (tmp_path / "ledger.json").read_text().splitlines()
+ENTRY = {"runs": 3, "cube": "x", "verdict": {"verdict": "supported"}}
+OLD = {"schema": 1, "studies": {"a": {"runs": 1}, "b": ENTRY}}
+
+
+def lay(root, name, record):
+    """Writes a file under ``results/``."""
+    path = root / "results" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(record if isinstance(record, str) else json.dumps(record))
+
+
+def files(root):
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def test_an_entry_comes_back_as_it_was_with_sorted_keys_one_line_a_leaf(tmp_path):
+    ledger.write_entry(tmp_path, "b", ENTRY)
+    ledger.write_entry(tmp_path, "a", {"runs": 1})
+    assert ledger.read_ledger(tmp_path) == {"a": {"runs": 1}, "b": ENTRY}
+    assert files(tmp_path) == ["results/ledger/a.json", "results/ledger/b.json"]
+    lines = (tmp_path / "results" / "ledger" / "b.json").read_text().splitlines()
     leaves = [line.strip().rstrip(",") for line in lines if line.strip(" ,{}") and not line.endswith("{")]
-    assert leaves == ['"schema": 1', '"runs": 1', '"cube": "x"', '"runs": 3']
+    assert leaves == ['"cube": "x"', '"runs": 3', '"schema": 2', '"study": "b"', '"verdict": "supported"']
 
 
 def test_no_ledger_is_an_empty_one(tmp_path):
-    assert ledger.read_ledger(tmp_path / "ledger.json") == {"schema": 1, "studies": {}}
+    assert ledger.read_ledger(tmp_path) == {}
+    assert ledger.read_entry(tmp_path, "edge") is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"studies": {}}', "<<<<<<< HEAD"])
-def test_what_is_no_ledger_is_named(tmp_path, text):
-    (tmp_path / "ledger.json").write_text(text)
-    with pytest.raises(InputError, match=r"ledger\.json: not a ledger .*; restore it from git"):
-        ledger.read_ledger(tmp_path / "ledger.json")
+def test_one_study_s_entry_is_read_without_those_of_others(tmp_path):
+    ledger.write_entry(tmp_path, "b", ENTRY)
+    lay(tmp_path, "ledger/a.json", "<<<<<<< HEAD")
+    lay(tmp_path, "ledger.json", "<<<<<<< HEAD")
+    assert ledger.read_entry(tmp_path, "b") == ENTRY
+    assert ledger.read_ledger(tmp_path, ["b"]) == {"b": ENTRY}
+
+
+@pytest.mark.parametrize("name", ["ledger/edge.json", "ledger.json"])
+@pytest.mark.parametrize("text", ["", "[]", '{"studies": {}}', '{"schema": 2}', '{"schema": 1}', "<<<<<<< HEAD"])
+def test_what_is_no_ledger_is_named(tmp_path, name, text):
+    lay(tmp_path, name, text)
+    with pytest.raises(InputError, match=rf"^results/{name}: not a ledger .*; restore it from git$"):
+        ledger.read_ledger(tmp_path)
+
+
+def test_what_is_no_text_is_no_ledger(tmp_path):
+    lay(tmp_path, "ledger/edge.json", "")
+    (tmp_path / "results" / "ledger" / "edge.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(InputError, match=r"^results/ledger/edge\.json: not a ledger .*; restore it from git$"):
+        ledger.read_entry(tmp_path, "edge")
 
 
 def test_a_ledger_of_another_schema_is_named(tmp_path):
-    (tmp_path / "ledger.json").write_text(json.dumps({"schema": 2, "studies": {}}))
-    with pytest.raises(InputError, match=r"ledger\.json: schema: expected 1, found 2"):
-        ledger.read_ledger(tmp_path / "ledger.json")
+    lay(tmp_path, "ledger/edge.json", {"schema": 3, "study": "edge"})
+    with pytest.raises(InputError, match=r"results/ledger/edge\.json: schema: expected 1 or 2, found 3"):
+        ledger.read_ledger(tmp_path)
+
+
+def test_an_entry_under_another_study_s_name_is_named(tmp_path):
+    ledger.write_entry(tmp_path, "edge", ENTRY)
+    (tmp_path / "results" / "ledger" / "edge.json").rename(tmp_path / "results" / "ledger" / "egde.json")
+    with pytest.raises(InputError, match=r'results/ledger/egde\.json: study: expected "egde", found "edge"'):
+        ledger.read_entry(tmp_path, "egde")
+
+
+# The single file of before.
+
+
+def test_the_single_file_of_before_is_read_and_a_study_s_own_file_goes_first(tmp_path):
+    lay(tmp_path, "ledger.json", OLD)
+    assert ledger.read_ledger(tmp_path) == OLD["studies"]
+    ledger.write_entry(tmp_path, "b", {"runs": 4})
+    ledger.write_entry(tmp_path, "c", {"runs": 5})
+    assert ledger.published(tmp_path) == ["a", "b", "c"]
+    assert ledger.read_ledger(tmp_path) == {"a": {"runs": 1}, "b": {"runs": 4}, "c": {"runs": 5}}
+
+
+def test_splitting_loses_nothing(tmp_path):
+    lay(tmp_path, "ledger.json", OLD)
+    ledger.write_entry(tmp_path, "c", {"runs": 5})
+    assert ledger.split_ledger(tmp_path)
+    assert files(tmp_path) == [f"results/ledger/{name}.json" for name in "abc"]
+    assert ledger.read_ledger(tmp_path) == {**OLD["studies"], "c": {"runs": 5}}
+    assert not ledger.split_ledger(tmp_path)
+
+
+def test_a_split_that_was_killed_is_gone_on_with(tmp_path):
+    lay(tmp_path, "ledger.json", OLD)
+    ledger.write_entry(tmp_path, "a", OLD["studies"]["a"])
+    assert ledger.split_ledger(tmp_path)
+    assert ledger.read_ledger(tmp_path) == OLD["studies"]
+
+
+def test_a_split_that_would_lose_an_entry_is_refused_and_changes_nothing(tmp_path):
+    lay(tmp_path, "ledger.json", OLD)
+    ledger.write_entry(tmp_path, "b", {"runs": 4})
+    with pytest.raises(InputError, match=r"^results/ledger\.json: studies\.b: not what results/ledger/b\.json says; "):
+        ledger.split_ledger(tmp_path)
+    assert files(tmp_path) == ["results/ledger.json", "results/ledger/b.json"]
+    assert ledger.read_entry(tmp_path, "b") == {"runs": 4}
+
+
+def test_this_repository_s_ledger_is_whole():
+    root = Path(__file__).parents[2]
+    assert not (root / "results" / "ledger.json").exists()
+    for study, entry in ledger.read_ledger(root).items():
+        assert (root / "results" / f"{study}.dvc").is_file()
+        assert (root / ledger.entry_file(study)).read_bytes() == ledger.entry_bytes(study, entry)
+        assert entry["verdict"]["verdict"] in ("supported", "refuted", "undecided")

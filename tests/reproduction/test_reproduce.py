@@ -17,7 +17,7 @@ from dlatlas.cli import app as cli
 from dlatlas.cubes.cube import files_of, write_cube
 from dlatlas.errors import InputError
 from dlatlas.identity.store import write_json
-from dlatlas.publishing.ledger import summary, write_ledger
+from dlatlas.publishing.ledger import read_entry, split_ledger, summary, write_entry
 from dlatlas.reproduction import reproduce as module
 from dlatlas.reproduction.reproduce import Request, reproduce
 
@@ -78,7 +78,7 @@ class Small:
             "versions": {"numpy": np.__version__},
             "commit": commit,
         }
-        write_ledger(self.results / "ledger.json", {"schema": 1, "studies": {"edge": {**entry, **changed}}})
+        write_entry(self.path, "edge", {**entry, **changed})
 
     def publish_here(self):
         """Lays the stored results where the user's are."""
@@ -325,11 +325,57 @@ def test_a_study_that_fails_is_told_and_fails(small, monkeypatch):
 def test_another_scale_is_not_compared(small, copying):
     cube = small.store()
     small.enter(cube, small.commit())
-    small.edit("results/ledger.json", '"smoke"', '"laptop"')
+    small.edit("results/ledger/edge.json", '"smoke"', '"laptop"')
     small.commit()
     item, report = small.only()
     assert item.note == "the ledger holds scale laptop, this is smoke"
     assert report.outcome is None
+
+
+@pytest.fixture
+def lone(small):
+    """Lays an entry into a ledger of one file, as commits before December 2026 have it."""
+
+    def enter(cube, commit, **changed):
+        small.enter(cube, commit, **changed)
+        entry = read_entry(small.path, "edge")
+        shutil.rmtree(small.results / "ledger")
+        write_json(small.results / "ledger.json", {"schema": 1, "studies": {"edge": entry}})
+
+    return enter
+
+
+def test_an_old_commit_s_ledger_of_one_file_is_compared_with(small, copying, lone):
+    lone(small.store(), small.commit())
+    old = small.commit()
+    assert split_ledger(small.path)
+    small.store(shift=9)
+    small.commit()
+    item, report = small.only(old, scale=None)
+    assert (item.reference, item.outcome, report.studies[0].scale) == ("ledger", "identical", "smoke")
+    item, report = small.only(scale=None)
+    assert (item.reference, item.outcome, report.studies[0].scale) == ("ledger", "different", "smoke")
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "ledger/edge.json"])
+def test_a_ledger_that_cannot_be_read_is_told_once_and_the_study_made_all_the_same(small, copying, name):
+    small.store()
+    (small.results / name).parent.mkdir(exist_ok=True)
+    (small.results / name).write_text("<<<<<<< HEAD")
+    small.commit()
+    report = small.again()
+    (line,) = [line for line in small.told if "cannot be read" in line]
+    assert line.startswith(f"the commit's ledger cannot be read: results/{name}: not a ledger (Expecting value: ")
+    assert [(made.study, made.against, made.error) for made in report.studies] == [("edge", [], None)]
+
+
+def test_another_study_s_broken_entry_is_no_obstacle(small, copying):
+    small.enter(small.store(), small.commit())
+    (small.results / "ledger" / "other.json").write_text("<<<<<<< HEAD")
+    small.commit()
+    item, report = small.only()
+    assert (item.outcome, report.outcome) == ("identical", "identical")
+    assert not [line for line in small.told if "cannot be read" in line]
 
 
 # Drift.

@@ -8,11 +8,11 @@ import pytest
 
 from dlatlas.data import gaussian
 from dlatlas.declare import sweep as sweep_module
+from dlatlas.declare.parameter import count, flag, number
 from dlatlas.declare.params import Point
 from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.declare.parameter import count, flag, number
 from dlatlas.declare.sweep import Sweep
+from dlatlas.declare.variable import Variable
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.measures.job import measure_shard
 from dlatlas.training import job

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import xarray as xr
 
-from dlatlas.publishing.ledger import read_ledger, variable_digest
+from dlatlas.publishing.ledger import read_ledger, variable_digest, write_entry
 
 pytestmark = pytest.mark.workflow
 
@@ -55,16 +55,15 @@ def test_an_edited_claim_is_judged_from_the_pulled_cube_and_the_ledger_s_diff_is
     assert not re.search(r"\b0 s of computing", page)
     done = clone.dlatlas(*PUBLISH)
     assert done.returncode == 0, done.stderr
-    diff = clone.git("diff", "--unified=0", "results/ledger.json").splitlines()
+    diff = clone.git("diff", "--unified=0", "results/ledger").splitlines()
     changed = {line.strip("+-, ").split(":")[0] for line in diff if line[0] in "+-" and line[1:3] not in ("++", "--")}
     assert changed - {'"control_fails"', '"date"', '"p"'} == {'"commit"', '"verdict"'}
 
 
 def test_publishing_leaves_pointers_and_a_ledger_of_what_is_on_disk(published):
     names = published.git("show", "--name-only", "--format=", "HEAD").split()
-    assert names == ["results/atlas.dvc", "results/edge.dvc", "results/ledger.json"]
-    ledger = read_ledger(published.path / "results" / "ledger.json")
-    (entry,) = ledger["studies"].values()
+    assert names == ["results/atlas.dvc", "results/edge.dvc", "results/ledger/edge.json"]
+    (entry,) = read_ledger(published.path).values()
     home = published.path / "results" / "edge"
     verdict = json.loads((home / "verdict.json").read_text())
     cube = xr.open_zarr(home / "cube.zarr")
@@ -144,9 +143,7 @@ def test_without_a_remote_everything_but_the_push_is_done(tree):
 
 def test_what_is_no_study_any_more_leaves_the_ledger(published, tmp_path):
     repo = published.copy(tmp_path / "repo")
-    path = repo.path / "results" / "ledger.json"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "studies": {**record["studies"], "gone": record["studies"]["edge"]}}))
+    write_entry(repo.path, "gone", read_ledger(repo.path)["edge"])
     done = repo.dlatlas(*PUBLISH)
     assert done.returncode == 0, done.stderr
     assert "gone: no longer a study; `git rm results/gone.dvc`" in done.stdout

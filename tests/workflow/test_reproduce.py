@@ -76,9 +76,9 @@ def test_a_clone_with_pulled_results_has_nothing_to_do_and_both_head_and_an_olde
 def test_the_readme_s_command_works_in_a_fresh_clone_without_a_remote_on_another_processor(clone):
     """One thread against two, plain instructions against AVX2: other bits, no other science."""
     assert clone.dvc("remote", "remove", "store").returncode == 0
-    ledger = clone.path / "results" / "ledger.json"
+    ledger = clone.path / "results" / "ledger" / "edge.json"
     record = json.loads(ledger.read_text())
-    record["studies"]["edge"]["versions"]["numpy"] = "1.0"
+    record["versions"]["numpy"] = "1.0"
     ledger.write_text(json.dumps(record, indent=1, sort_keys=True))
     head = clone.commit("Lose the remote; say that another NumPy made it")
     (clone.path / "Snakefile").write_text("a dirty tree is no obstacle")

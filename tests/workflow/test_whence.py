@@ -9,6 +9,7 @@ import xarray as xr
 
 from dlatlas.cubes.cube import files_of, write_cube
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.publishing.ledger import read_entry, write_entry
 from dlatlas.publishing.whence import whence
 
 pytestmark = pytest.mark.workflow
@@ -64,11 +65,8 @@ def test_a_figure_made_outside_git_says_so(finished):
 
 def test_a_cube_is_found_in_the_ledger_s_history(published, cube, tmp_path):
     repo = published.copy(tmp_path / "repo")
-    ledger = repo.path / "results" / "ledger.json"
-    record = json.loads(ledger.read_text())
-    entry = dict(record["studies"]["edge"])
-    record["studies"]["edge"]["cube"] = "0" * 20
-    ledger.write_text(json.dumps(record))
+    entry = read_entry(repo.path, "edge")
+    write_entry(repo.path, "edge", {**entry, "cube": "0" * 20})
     repo.commit("Another cube since")
     lines = whence(cube, repo.path)
     said = facts(lines)

@@ -20,11 +20,11 @@ from zarr.storage import LocalStore, WrapperStore
 
 from dlatlas.cubes.assembly import assemble, gather
 from dlatlas.cubes.cube import quiet_zarr, write_cube
+from dlatlas.declare.parameter import count, number
 from dlatlas.declare.params import Point
 from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.declare.parameter import count, number
 from dlatlas.declare.sweep import Sweep
+from dlatlas.declare.variable import Variable
 from dlatlas.identity.store import write_arrays, write_json
 
 NUMBERS = 64

@@ -229,7 +229,7 @@ def publish(
     remote: Annotated[str | None, typer.Option(help="DVC remote; the default one if none.")] = None,
     scale: ScaleName = "laptop",
 ) -> None:
-    """Puts results into DVC, one pointer a study, and into results/ledger.json, and pushes them.
+    """Puts results into DVC and into results/ledger/, one pointer and one file a study, and pushes them.
 
     Computes nothing. Refuses uncommitted changes, results that are not up to date, and a verdict or figure whose cube
     is not the one on disk. What is left to you is to commit the pointers and the ledger.
@@ -265,7 +265,7 @@ def whence(
 ) -> None:
     """Where a figure, page or cube comes from: commit, study, digests, versions, and how to make it again.
 
-    Figures and pages say it themselves; a cube is looked up by its digest in the history of results/ledger.json.
+    Figures and pages say it themselves; a cube is looked up by its digest in the history of results/ledger/.
     Exits with 1 for a file that is not the atlas's, and for a cube whose bytes are not those that were written.
     """
     from dlatlas.publishing.whence import whence as told

@@ -24,6 +24,8 @@ from dlatlas.identity.code import SOURCE
 
 SHARED = frozenset({*ROOMS, "theory"})
 """Folders of the package that hold what studies share, and no studies."""
+TAKEN = frozenset({"atlas", "ledger", "reproduced"})
+"""Folders of ``results/`` that are no study's."""
 
 KEYS = ("references", "studies", "tour")
 """What ``[tool.dlatlas]`` may say."""
@@ -81,13 +83,15 @@ class Lab:
         """Every study and its chapter, "" for one that lies in no chapter, by name.
 
         Raises:
-            InputError: two studies of one name.
+            InputError: two studies of one name, or one of a name that is taken.
         """
         found: dict[str, str] = {}
         for path in sorted(self.folder.glob("*.py")) + sorted(self.folder.glob("*/*.py")):
             chapter = "" if path.parent == self.folder else path.parent.name
             if path.stem.startswith("__") or chapter in SHARED or chapter.startswith((".", "_")):
                 continue
+            if path.stem in TAKEN:
+                raise InputError(f"{self.near(path)}: results/{path.stem}/ is not a study's; call it otherwise")
             if path.stem in found:
                 other = self.folder / found[path.stem] / path.name
                 raise InputError(f"{self.near(path)}: another study of that name is {self.near(other)}; rename one")

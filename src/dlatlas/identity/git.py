@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dlatlas.errors import AtlasError
 
-PUBLISHED = ("results/*.dvc", "results/ledger.json", "results/.gitignore")
+PUBLISHED = ("results/*.dvc", "results/ledger/*.json", "results/ledger.json", "results/.gitignore")
 """What publishing itself changes; a tree in which only these differ from the commit counts as clean."""
 
 

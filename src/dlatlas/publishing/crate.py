@@ -21,10 +21,11 @@ from dlatlas.judging.check import compare
 from dlatlas.judging.verdict import judge_study, summary
 from dlatlas.planning.plan import Plan
 from dlatlas.planning.provenance import read_signature
-from dlatlas.publishing.ledger import SCHEMA, read_ledger
+from dlatlas.publishing.ledger import entry_bytes, parse_ledger, read_entry
 from dlatlas.publishing.publish import whole
 
 METADATA = "ro-crate-metadata.json"
+LEDGER = "ledger.json"
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 FORMATS = {".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".yaml": "application/yaml",
            ".py": "text/x-python", ".bib": "application/x-bibtex"}  # fmt: skip
@@ -43,7 +44,7 @@ def export(plan: Plan, name: str, to: Path | None = None) -> Path:
     """
     home, root = plan.home(name), plan.settings.root
     _, digest, _ = whole(plan, name)
-    entry = read_ledger(root / "results" / "ledger.json")["studies"].get(name)
+    entry = read_entry(root, name)
     if entry is None or entry["cube"] != digest:
         raise AtlasError(f"{home}: cube {digest} is not in the ledger; `dlatlas publish {name}` puts it there")
     study = plan.sweep(name).study
@@ -52,7 +53,7 @@ def export(plan: Plan, name: str, to: Path | None = None) -> Path:
     files = {
         f"params/{name}.yaml": plan.params[name].read_bytes(),
         f"studies/{name}.py": plan.lab.file(name).read_bytes(),
-        "ledger.json": _json({"schema": SCHEMA, "studies": {name: entry}}),
+        LEDGER: entry_bytes(name, entry),
         "citation.bib": (cite(study, papers, ours, signature) + "\n").encode(),
     }
     kept = [home / file for file in ("verdict.json", "figure.svg", "figure.png")]
@@ -97,7 +98,9 @@ def _checked(path: Path, home: Path, names: list[str], lab: Lab) -> str:
             raise InputError(f"{path}/{name}: not a file of this archive")
         if hashlib.sha256((home / name).read_bytes()).hexdigest() != listed[name]:
             raise InputError(f"{path}/{name}: corrupted")
-    ((study, entry),) = read_ledger(home / "ledger.json")["studies"].items()
+    if LEDGER not in names:
+        raise InputError(f"{path}: not an archive of the atlas: it has no {LEDGER}")
+    ((study, entry),) = parse_ledger((home / LEDGER).read_bytes(), f"{path}/{LEDGER}").items()
     verdict = read_json(home / "verdict.json")
     found = {
         "cube.zarr": cube_digest(home / "cube.zarr"),
@@ -107,7 +110,7 @@ def _checked(path: Path, home: Path, names: list[str], lab: Lab) -> str:
     }
     for file, digest in found.items():
         if digest != entry["cube"]:
-            raise AtlasError(f"{path}/{file}: of cube {digest}, ledger.json says {entry['cube']}")
+            raise AtlasError(f"{path}/{file}: of cube {digest}, {LEDGER} says {entry['cube']}")
     told = f"{path}: {len(names)} files verified, cube {entry['cube']}, commit {entry['commit']}"
     if study not in lab.chapters:
         return f"{told}\n{study} is not installed here: its verdict ({verdict['verdict']}) was not computed again"

@@ -1,13 +1,16 @@
-"""The ledger, ``results/ledger.json``: what was published. In git, so that its diff reads as what a commit changed.
+"""The ledger, ``results/ledger/<study>.json``: what was published. In git, so that its diff reads as what changed.
 
-Keys are sorted and every leaf has a line. Means, standard deviations and quantiles are rounded to `DIGITS`
-significant digits for reading; digests are exact.
+One file a study, so that branches merge and nothing central grows. Keys are sorted and every leaf has a line. Means,
+standard deviations and quantiles are rounded to `DIGITS` significant digits for reading; digests are exact.
+
+Until December 2026 the ledger was one file, ``results/ledger.json``. It is still read, in old commits and in checkouts
+that have not published since; publishing splits it.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,41 +26,106 @@ from dlatlas.planning.plan import Plan
 if TYPE_CHECKING:
     import xarray as xr
 
-SCHEMA = 1
+FOLDER = "results/ledger"
+SINGLE = "results/ledger.json"
+"""The whole ledger, as it was."""
+SCHEMA, SINGLE_SCHEMA = 2, 1
 DIGITS = 6
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def read_ledger(path: Path) -> dict[str, Any]:
-    """The ledger; one without studies where there is no file.
+def entry_file(study: str) -> str:
+    """The file of a study's entry, as seen from the checkout."""
+    return f"{FOLDER}/{study}.json"
+
+
+def published(root: Path) -> list[str]:
+    """The studies in a checkout's ledger, by name; no file of a study's own is read for it.
 
     Raises:
-        InputError: not JSON, or of another schema.
+        InputError: a single file that is no ledger.
     """
-    if not path.is_file():
-        return {"schema": SCHEMA, "studies": {}}
-    return parse_ledger(path.read_text(encoding="utf-8"), str(path))
+    return sorted({path.stem for path in (root / FOLDER).glob("*.json")} | set(_single(root)))
 
 
-def parse_ledger(text: str, where: str) -> dict[str, Any]:
-    """The ledger in a text, e.g. of another commit; ``where`` names it in errors.
+def read_ledger(root: Path, studies: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+    """The entries of a checkout's ledger by study: of those among ``studies`` that have one, of all if None.
+
+    Raises:
+        InputError: a file that is no ledger, of another schema, or of another study than its name says.
+    """
+    found = {study: read_entry(root, study) for study in (published(root) if studies is None else studies)}
+    return {study: entry for study, entry in found.items() if entry is not None}
+
+
+def read_entry(root: Path, study: str) -> dict[str, Any] | None:
+    """What a checkout's ledger says of one study, read from its own file alone where it has one; None if nothing.
+
+    Raises:
+        InputError: a file that is no ledger, of another schema, or of another study than its name says.
+    """
+    where = entry_file(study)
+    if not (root / where).is_file():
+        return _single(root).get(study)
+    record = parse_ledger((root / where).read_bytes(), where)
+    if set(record) != {study}:
+        raise InputError(f'{where}: study: expected "{study}", found "{", ".join(record)}"')
+    return record[study]
+
+
+def _single(root: Path) -> dict[str, dict[str, Any]]:
+    path = root / SINGLE
+    return parse_ledger(path.read_bytes(), SINGLE) if path.is_file() else {}
+
+
+def parse_ledger(text: str | bytes, where: str) -> dict[str, dict[str, Any]]:
+    """The entries in a text, e.g. of another commit, by study: one, or all of a single file; ``where`` is for errors.
 
     Raises:
         InputError: not JSON, or of another schema.
     """
     try:
         record = json.loads(text)
-        found = record["schema"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        found = record.pop("schema")
+        if found == SCHEMA:
+            return {str(record.pop("study")): record}
+        if found == SINGLE_SCHEMA:
+            return dict(record["studies"].items())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{where}: not a ledger ({error}); restore it from git") from None
-    if found != SCHEMA:
-        raise InputError(f"{where}: schema: expected {SCHEMA}, found {found!r}")
-    return record
+    raise InputError(f"{where}: schema: expected {SINGLE_SCHEMA} or {SCHEMA}, found {found!r}")
 
 
-def write_ledger(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes the ledger, keys sorted, one line a leaf."""
-    write_bytes(path, (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+def entry_bytes(study: str, entry: Mapping[str, Any]) -> bytes:
+    """The content of a study's file: keys sorted, one line a leaf."""
+    record = {"schema": SCHEMA, "study": study, **entry}
+    return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def write_entry(root: Path, study: str, entry: Mapping[str, Any]) -> None:
+    """Writes a study's entry into a checkout's ledger, whole or not at all."""
+    write_bytes(root / entry_file(study), entry_bytes(study, entry))
+
+
+def split_ledger(root: Path) -> bool:
+    """Gives every study in a checkout's single file a file of its own, then removes the single file, if there is one.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        InputError: it is no ledger, or differs from a study's own file; then nothing was changed.
+    """
+    single = _single(root)
+    for study, entry in single.items():
+        own = read_entry(root, study)
+        if own != entry:
+            raise InputError(f"{SINGLE}: studies.{study}: not what {entry_file(study)} says; take the older one away")
+    for study, entry in single.items():
+        write_entry(root, study, entry)
+    there = (root / SINGLE).is_file()
+    (root / SINGLE).unlink(missing_ok=True)
+    return there
 
 
 def entry(

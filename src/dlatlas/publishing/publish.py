@@ -14,7 +14,16 @@ from dlatlas.identity.store import read_json
 from dlatlas.judging.check import verified_cube
 from dlatlas.planning.plan import STAGES, Plan
 from dlatlas.planning.provenance import read_signature
-from dlatlas.publishing.ledger import entry, read_ledger, write_ledger
+from dlatlas.publishing.ledger import (
+    FOLDER,
+    SINGLE,
+    entry,
+    entry_file,
+    published,
+    read_ledger,
+    split_ledger,
+    write_entry,
+)
 from dlatlas.publishing.remote import dvc, remote_name
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ def publish(plan: Plan, remote: str | None = None) -> list[str]:
         raise InputError(f"{plan.settings.results}: only results/ of the checkout is published")
     if dirty := dirty_files(root):
         raise AtlasError(f"uncommitted changes cannot enter the ledger; commit or remove: {', '.join(dirty)}")
+    _check_kept(root, plan.names)
     name = remote_name(root, remote)
     now = head(root)
     entries = {}
@@ -58,12 +68,13 @@ def publish(plan: Plan, remote: str | None = None) -> list[str]:
         verify(plan.settings.data, plan.settings.pointer)
         folders.append("data")
     dvc(root, "add", *folders)
-    said = _enter(root / "results" / "ledger.json", entries, plan)
+    said = enter(root, entries, plan.complete)
     pointers = [f"{folder}.dvc" for folder in folders]
     if name:
         dvc(root, "push", "--remote", name, *pointers)
     said.append(f"pushed to {name}" if name else "not pushed: there is no remote; `dvc remote add` names one")
-    said.append(f"now: git add results/*.dvc results/ledger.json && git commit -m 'Publish {_listed(plan)}'")
+    ledger = f"{FOLDER} {SINGLE}" if git(root, "ls-files", SINGLE) else FOLDER
+    said.append(f"now: git add results/*.dvc {ledger} && git commit -m 'Publish {_listed(plan)}'")
     return said
 
 
@@ -166,19 +177,41 @@ def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
         raise AtlasError(f"{why}; draw again: rm {' '.join(wrong)} && snakemake --cores all")
 
 
-def _enter(path: Path, entries: dict[str, dict[str, Any]], plan: Plan) -> list[str]:
-    ledger, said = read_ledger(path), []
-    for gone in sorted(set(ledger["studies"]) - set(entries)) if plan.complete else []:
-        del ledger["studies"][gone]
+def _check_kept(root: Path, studies: Iterable[str]) -> None:
+    """Entries that git ignores would be lost, as in a checkout whose .gitignore knows the single file only."""
+    try:
+        ignored = git(root, "check-ignore", *(entry_file(study) for study in studies)).splitlines()
+    except AtlasError:  # which is how git says that it ignores none
+        return
+    raise InputError(f".gitignore: git ignores {ignored[0]}, which is the ledger; add the line !/{FOLDER}/ at its end")
+
+
+def enter(root: Path, entries: dict[str, dict[str, Any]], complete: bool) -> list[str]:
+    """Writes entries into a checkout's ledger, but for those that it holds already.
+
+    Args:
+        root: the checkout.
+        entries: by study.
+        complete: whether they are all that there are, so that the files of others are removed.
+
+    Returns:
+        What was done, a line each.
+
+    Raises:
+        InputError: a file that is no ledger; then nothing was changed.
+    """
+    held = read_ledger(root, entries)
+    said = [f"{SINGLE}: split into {FOLDER}/, one file a study"] if split_ledger(root) else []
+    for gone in sorted(set(published(root)) - set(entries)) if complete else []:
+        (root / entry_file(gone)).unlink()
         said.append(f"{gone}: no longer a study; `git rm results/{gone}.dvc`")
     for name, new in entries.items():
-        old = ledger["studies"].get(name)
-        if old and _essence(old) == _essence(new) and _behind(plan.settings.root, old["commit"]):
+        old = held.get(name)
+        if old and _essence(old) == _essence(new) and _behind(root, old["commit"]):
             said.append(f"{name}: unchanged since {old['commit'][:12]}")
             continue
-        ledger["studies"][name] = new
+        write_entry(root, name, new)
         said.append(f"{name}: {new['verdict']['verdict']}, cube {new['cube']}")
-    write_ledger(path, ledger)
     return said
 
 

@@ -14,9 +14,7 @@ from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.git import git
 from dlatlas.identity.store import read_json
 from dlatlas.planning.provenance import read_signature
-from dlatlas.publishing.ledger import parse_ledger, read_ledger, variable_digest
-
-LEDGER = "results/ledger.json"
+from dlatlas.publishing.ledger import SINGLE, entry_file, parse_ledger, read_entry, variable_digest
 
 
 def whence(path: Path, root: Path) -> list[str]:
@@ -69,12 +67,13 @@ def _of_cube(path: Path, root: Path) -> list[str]:
     if not {"study", "scale", "runs", "versions"} <= set(held):
         raise InputError(f"{path}: not a cube of the atlas")
     digest = cube_digest(path)
-    entry = _published(root, held["study"], digest)
-    if entry is not None:
+    found = _published(root, held["study"], digest)
+    if found is not None:
+        entry, where = found
         codes = {f"code of {stage}": code for stage, code in entry["code"].items()}
         digests = {"cube": digest, "params": entry["params"], "data": entry["data"], **codes}
         record = {**entry, "study": held["study"], "dirty": False}
-        return [*_told(path, record, digests, root), f"  found in {LEDGER}: its bytes are those that were published"]
+        return [*_told(path, record, digests, root), f"  found in {where}: its bytes are those that were published"]
     stamp = _stamp_beside(path)
     if stamp is not None and stamp["digest"] == digest:
         record = {"study": held["study"], "scale": held["scale"], "versions": json.loads(held["versions"])}
@@ -92,7 +91,7 @@ def _difference(path: Path, root: Path, study: str, stamp: Mapping[str, Any] | N
         found = files_of(path)
         names = sorted(name for name in {*found, *stamp["files"]} if found.get(name) != stamp["files"].get(name))
         return f"but its bytes are not those that were written: {', '.join(names[:3])}{' …' if names[3:] else ''}"
-    entry = read_ledger(root / LEDGER)["studies"].get(study)
+    entry = read_entry(root, study)
     if entry is None:
         return f"but no cube of it was published here, so nothing can be said of its bytes ({cube_digest(path)})"
     cube = open_cube(path)
@@ -110,22 +109,27 @@ def _stamp_beside(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _published(root: Path, study: str, digest: str) -> dict[str, Any] | None:
-    """The first entry of any commit's ledger with that cube, or the one not yet committed."""
+def _published(root: Path, study: str, digest: str) -> tuple[dict[str, Any], str] | None:
+    """The first entry of any commit's ledger with that cube, or the one not yet committed, and the file that it is in.
+
+    A file that cannot be read, e.g. one that was committed in the middle of a merge, is passed over.
+    """
+    files = entry_file(study), SINGLE
     try:
-        commits = git(root, "log", "--reverse", "--format=%H", f"-S{digest}", "--", LEDGER).split()
+        commits = git(root, "log", "--full-history", "--reverse", "--format=%H", f"-S{digest}", "--", *files).split()
     except AtlasError:
         commits = []
     for commit in commits:
-        try:
-            text = git(root, "show", f"{commit}:{LEDGER}")
-        except AtlasError:  # the commit that took the ledger away
-            continue
-        entry = parse_ledger(text, f"{commit[:12]}:{LEDGER}")["studies"].get(study)
-        if entry and entry["cube"] == digest:
-            return entry
-    entry = read_ledger(root / LEDGER)["studies"].get(study)
-    return entry if entry and entry["cube"] == digest else None
+        for file in files:
+            try:
+                entry = parse_ledger(git(root, "show", f"{commit}:{file}"), file).get(study)
+            except AtlasError:
+                continue
+            if entry and entry["cube"] == digest:
+                return entry, f"{commit[:12]}:{file}"
+    entry = read_entry(root, study)
+    here = next((file for file in files if (root / file).is_file()), SINGLE)
+    return (entry, here) if entry and entry["cube"] == digest else None
 
 
 def _known(root: Path, commit: str) -> bool:

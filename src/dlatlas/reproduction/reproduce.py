@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from dlatlas.declare.params import SCALES
 from dlatlas.errors import InputError, unknown
-from dlatlas.publishing.ledger import read_ledger
+from dlatlas.publishing.ledger import published, read_entry
 from dlatlas.reproduction import pulled
 from dlatlas.reproduction.against import Against, with_ledger, with_results
 from dlatlas.reproduction.checkout import Origins, checkout, resolve
@@ -124,8 +124,8 @@ def reproduce(request: Request, tell: Tell) -> Report:
         tree = work / "checkout"
         if not (tree / "Snakefile").is_file():
             raise InputError(f"{request.commit}: that commit has no Snakefile, so nothing can be made again from it")
-        ledger = _ledger(tree, tell)
-        names = _names(request, tree, ledger)
+        names = _names(request, tree)
+        ledger = _ledger(tree, names, tell)
         scales = {name: request.scale or ledger.get(name, {}).get("scale", "laptop") for name in names}
         python, variables = interpreter(
             tree / "requirements.lock", request.root / "requirements.lock", request.environment, tell
@@ -179,16 +179,25 @@ def _compare(
         item.picture(home)
 
 
-def _ledger(tree: Path, tell: Tell) -> dict[str, Any]:
-    try:
-        return read_ledger(tree / "results" / "ledger.json")["studies"]
-    except InputError as error:
-        tell(f"the commit's ledger cannot be read: {error}")
-        return {}
+def _ledger(tree: Path, names: Iterable[str], tell: Tell) -> dict[str, Any]:
+    """The entries of some studies; one that cannot be read is told, and costs the others nothing."""
+    entries, faults = {}, []
+    for name in names:
+        try:
+            entry = read_entry(tree, name)
+        except InputError as error:
+            faults.append(f"the commit's ledger cannot be read: {error}")
+            continue
+        if entry is not None:
+            entries[name] = entry
+    for fault in dict.fromkeys(faults):  # a single file's is that of all its studies
+        tell(fault)
+    return entries
 
 
-def _names(request: Request, tree: Path, ledger: Iterable[str]) -> list[str]:
+def _names(request: Request, tree: Path) -> list[str]:
     found = sorted(path.stem for path in (tree / "params").rglob("*.yaml"))
+    ledger = _listed(tree)
     names = [name.replace("-", "_") for name in request.studies] or [name for name in found if name in ledger] or found
     for name in names:
         if name not in found:
@@ -196,6 +205,14 @@ def _names(request: Request, tree: Path, ledger: Iterable[str]) -> list[str]:
     if not names:
         raise InputError(f"{request.commit}: that commit has no study (no params/*.yaml)")
     return list(dict.fromkeys(names))
+
+
+def _listed(tree: Path) -> list[str]:
+    """The studies in the commit's ledger; none where it cannot be read, which `_ledger` tells."""
+    try:
+        return published(tree)
+    except InputError:
+        return []
 
 
 def _fetch(

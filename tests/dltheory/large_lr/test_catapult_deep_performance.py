@@ -83,8 +83,8 @@ def test_dead_networks_have_not_trained_and_lost_ones_guess(cube):
 @pytest.fixture(scope="module")
 def built(prepared_data, lab):
     """Two linearised networks of 6 units, of two seeds, as the engine builds them."""
-    from dlatlas.declare.registry import root
     from dlatlas.declare.parameter import THINGS, TRAINING
+    from dlatlas.declare.registry import root
     from dlatlas.training.build import prepare_stack
     from dlatlas.training.stack import Stack
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from dlatlas.declare.claim import Claim, Control
+from dlatlas.declare.parameter import count
 from dlatlas.declare.study import Study
 from dlatlas.declare.variable import Variable
-from dlatlas.declare.parameter import count
 from dlatlas.judging.verdict import AtLeast
 
 PATIENCE = 150.0
