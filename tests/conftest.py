@@ -60,6 +60,7 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
     def of(name: str):
         if name not in made:
             from dlatlas.cubes.assembly import assemble, gather
+            from dlatlas.cubes.cube import with_fixed
             from dlatlas.measures.job import measure_shard
             from dlatlas.training.job import compute_shard
 
@@ -71,7 +72,7 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
                 compute_shard(sweep, shard, home / "shards", prepared_data)
             for digest, path in plan.measured(name).items():
                 measure_shard(sweep, plan.shard(name, digest), plan.shard_manifest(name, digest), path, prepared_data)
-            made[name] = assemble(sweep, *gather(sweep, home, plan.measured(name))).load()
+            made[name] = with_fixed(assemble(sweep, *gather(sweep, home, plan.measured(name))).load())
         return made[name].copy(deep=True)
 
     return of
@@ -79,12 +80,14 @@ def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) ->
 
 def claim_record(claim, verdict: str) -> dict:
     """A claim in ``verdict.json``, its numbers made up."""
+    from dlatlas.judging.words import quantity
+
     bounds = [bound if math.isfinite(bound) else None for bound in claim.expected.bounds()]
     return {
-        "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": claim.quantity,
+        "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": quantity(claim.statistic), "why": "",
         "expected": str(claim.expected), "bounds": bounds,
         "estimate": -0.503, "interval": [-0.52, -0.49], "seeds": 20, "runs": 1234, "verdict": verdict,
-        "reason": "because", "control": {"statement": "none", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True},
+        "reason": "because", "control": {"statement": "none", "quantity": "another", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True},
         "permutation": {"along": "width", "draws": 199, "p": 0.005, "still_supporting": 0.0},
     }  # fmt: skip
 

@@ -16,6 +16,6 @@ def outcomes(monkeypatch, lab):
         theory = study.theory(cube)
         chosen = [claim for claim in study.claims if claim.name in names or not names]
         assert len(chosen) == len(names or study.claims)
-        return {claim.name: judge_claim(claim, cube, theory)["verdict"] for claim in chosen}
+        return {claim.name: judge_claim(claim, cube, theory, study)["verdict"] for claim in chosen}
 
     return of
