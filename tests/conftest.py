@@ -84,10 +84,14 @@ def claim_record(claim, verdict: str) -> dict:
 
     bounds = [bound if math.isfinite(bound) else None for bound in claim.expected.bounds()]
     return {
-        "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": quantity(claim.statistic), "why": "",
+        "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": quantity(claim.statistic),
+        "why": "",
         "expected": str(claim.expected), "bounds": bounds,
         "estimate": -0.503, "interval": [-0.52, -0.49], "seeds": 20, "runs": 1234, "verdict": verdict,
-        "reason": "because", "control": {"statement": "none", "quantity": "another", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True},
+        "reason": "because",
+        "control": {
+            "statement": "none", "quantity": "another", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True
+        },
         "permutation": {"along": "width", "draws": 199, "p": 0.005, "still_supporting": 0.0},
     }  # fmt: skip
 

@@ -84,9 +84,12 @@ def test_the_theory_itself_is_allowed_and_its_opposite_is_not(name, smoke_cube):
                 return float(claim.statistic.values(Sample(found, study.theory(found), study.observables))[0])
 
             kept = estimate(lambda value: value)
-            along = claim.shuffle
+
+            def rolled(value, along=claim.shuffle):
+                return value.roll({along: 1}) if along in value.dims else value
+
             others = (
-                estimate(lambda value: value.roll({along: 1}) if along in value.dims else value),
+                estimate(rolled),
                 estimate(lambda value: 1 / value),
                 estimate(lambda value: 2 * value),
                 estimate(lambda value: -value),
