@@ -23,7 +23,8 @@ def was(tmp_path_factory):
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(ROOT / "src", home / "src", ignore=ignore)
     shutil.copytree(ROOT / "params", home / "params")
-    shutil.copy(ROOT / "data.dvc", home)
+    for name in ("data.dvc", "pyproject.toml"):
+        shutil.copy(ROOT / name, home)
     return home
 
 
@@ -84,7 +85,7 @@ def test_another_layout_of_the_package_is_no_error(was, now):
 
 
 def test_a_number_in_a_params_file_is_named_with_both_values(was, now):
-    path = now / "params" / f"{STUDY}.yaml"
+    path = now / "params" / "large_lr" / f"{STUDY}.yaml"
     path.write_text("# why\n" + path.read_text())
     assert changed_params(STUDY, "smoke", was, now) == []
     import yaml
@@ -94,13 +95,13 @@ def test_a_number_in_a_params_file_is_named_with_both_values(was, now):
     tree["scales"]["cluster"].setdefault("fixed", {})["steps"] = 9
     path.write_text(yaml.safe_dump(tree))
     (found,) = said(changed_params(STUDY, "smoke", was, now))
-    assert found.startswith(f"params: params/{STUDY}.yaml: scales.smoke.fixed.steps: ")
+    assert found.startswith(f"params: params of {STUDY}: scales.smoke.fixed.steps: ")
     assert found.endswith(" → 7")
 
 
 def test_a_data_set_counts_for_the_studies_that_read_it(was, now):
     edit(now, "data.dvc", "edc0d97792a158db4e4d0bd4c9a1103d", "f" * 32)
-    (was / "params" / "reads.yaml").write_text("fixed: {data: digits}\n")
+    (now / "params" / "reads.yaml").write_text("fixed: {data: digits}\n")
     assert said(changed_data("reads", was, now)) == [
         f"data: data/digits.safetensors: md5 edc0d97792a158db4e4d0bd4c9a1103d → {'f' * 32}"
     ]

@@ -402,7 +402,7 @@ def test_a_library_a_processor_and_a_lost_commit_are_named(small, copying):
             "return 2",
             "code: verdict: dlatlas.judging.verdict:judge_study changed",
         ),
-        ("params/edge.yaml", "lr: 0.5", "lr: 0.25", "params: params/edge.yaml: fixed.lr: 0.5 → 0.25"),
+        ("params/edge.yaml", "lr: 0.5", "lr: 0.25", "params: params of edge: fixed.lr: 0.5 → 0.25"),
     ],
 )
 def test_what_changed_since_the_ledger_s_commit_is_named(small, copying, file, old, new, name):
@@ -449,7 +449,7 @@ def test_newer_results_here_are_shown_but_do_not_count_where_the_commit_has_its_
     ledger, here = report.studies[0].against
     assert (ledger.outcome, here.outcome, here.counts) == ("identical", "different", False)
     assert report.outcome == "identical"
-    assert said(here) == ["params: params/edge.yaml: scales.smoke.axes.seed.range: 5 → 4"]
+    assert said(here) == ["params: params of edge: scales.smoke.axes.seed.range: 5 → 4"]
 
 
 def test_where_there_is_no_record_results_here_count_whatever_made_them(small, copying):

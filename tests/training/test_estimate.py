@@ -32,7 +32,7 @@ def test_a_line_goes_through_its_points_and_is_never_negative(few, more, start, 
 def test_a_training_of_more_steps_costs_more_and_wider_networks_store_more(tmp_path):
     params = tmp_path / "params"
     params.mkdir()
-    text = (ROOT / "params" / "catapult_phase.yaml").read_text()
+    text = (ROOT / "params" / "large_lr" / "catapult_phase.yaml").read_text()
     (params / "catapult_phase.yaml").write_text(text)
     for _ in range(2):  # the first trace of a process takes longer
         (short,) = estimates(plan_of("catapult_phase", tmp_path, params=params), "catapult_phase")[0].values()

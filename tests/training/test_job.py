@@ -326,7 +326,8 @@ def test_a_hyper_parameter_that_is_not_late_trains_all_again(tmp_path):
     for late in (False, True):
         sweep = make(kind="train", late=["noise"], seed=range(3))
         sweep.late = {"noise": 0.0} if late else {}
-        names.append({sweep.run_id(run, {}) for run in sweep.runs(np.arange(3))})
+        (shard,) = sweep.shards
+        names.append({sweep.run_id(run, shard.stacks[0].shared) for run in sweep.runs(np.arange(3))})
     assert not names[0] & names[1]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from dlatlas.declare.lab import Lab
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -65,14 +67,16 @@ def checkout(to: Path, studies: tuple[str, ...] = ()) -> Repo:
     shutil.copytree(ROOT / "src", to / "src", ignore=ignore)
     shutil.copytree(ROOT / "workflow", to / "workflow", ignore=ignore)
     (to / "profiles").symlink_to("workflow/profiles")
-    for name in ("Snakefile", "data.dvc"):
+    for name in ("Snakefile", "data.dvc", "pyproject.toml"):
         shutil.copy(ROOT / name, to / name)
     (to / "params").mkdir()
-    for path in (to / "src" / "dlatlas" / "studies").glob("*.py"):
-        if path.stem in studies:
-            shutil.copy(ROOT / "params" / f"{path.stem}.yaml", to / "params")
-        elif path.stem != "__init__":
-            path.unlink()
+    lab = Lab.read(to)
+    for name, chapter in lab.chapters.items():
+        if name in studies:
+            (to / "params" / chapter).mkdir(exist_ok=True)
+            shutil.copy(ROOT / "params" / chapter / f"{name}.yaml", to / "params" / chapter)
+        else:
+            lab.file(name).unlink()
     return Repo(to)
 
 

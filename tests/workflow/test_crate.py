@@ -44,7 +44,7 @@ def test_an_archive_holds_all_that_the_study_is(archive, published):
     files = read(archive)
     home = published.path / "results" / "edge"
     assert files["params/edge.yaml"] == (published.path / "params" / "edge.yaml").read_bytes()
-    assert files["studies/edge.py"] == (published.path / "src/dlatlas/studies/edge.py").read_bytes()
+    assert files["studies/edge.py"] == (published.path / "src/dltheory/edge.py").read_bytes()
     for name in ("verdict.json", "figure.svg", "figure.png", "cube.zarr/zarr.json"):
         assert files[name] == (home / name).read_bytes()
     assert {name for name in files if name.startswith("cube.zarr/")} == {
@@ -84,53 +84,53 @@ def test_where_the_study_is_installed_the_verdict_is_computed_again(archive, pub
     assert "claim edge at two: estimate is 0.97, computed again it is 1.0" in done.stderr
 
 
-def test_where_it_is_not_the_files_are_verified_and_that_is_said(archive):
-    said = check_archive(archive)
+def test_where_it_is_not_the_files_are_verified_and_that_is_said(archive, lab):
+    said = check_archive(archive, lab)
     assert f"{len(read(archive))} files verified" in said
     assert "edge is not installed here: its verdict (supported) was not computed again" in said
 
 
-def test_a_changed_missing_or_foreign_file_is_named(archive, tmp_path):
+def test_a_changed_missing_or_foreign_file_is_named(archive, lab, tmp_path):
     files = read(archive)
     for name in files:
         if name == METADATA:
             continue
         changed = write(tmp_path / "changed.zip", {**files, name: files[name][:-1] + bytes([files[name][-1] ^ 1])})
         with pytest.raises(InputError, match=f"changed.zip/{name}: corrupted"):
-            check_archive(changed)
+            check_archive(changed, lab)
         less = write(tmp_path / "less.zip", {key: content for key, content in files.items() if key != name})
         with pytest.raises(InputError, match=f"less.zip/{name}: missing"):
-            check_archive(less)
+            check_archive(less, lab)
     more = write(tmp_path / "more.zip", {**files, "cube.zarr/more": b""})
     with pytest.raises(InputError, match=r"more\.zip/cube\.zarr/more: not a file of this archive"):
-        check_archive(more)
+        check_archive(more, lab)
 
 
-def test_parts_of_different_cubes_do_not_belong_together(archive, tmp_path):
+def test_parts_of_different_cubes_do_not_belong_together(archive, lab, tmp_path):
     files = read(archive)
     record = json.loads(files["verdict.json"])
     verdict = resigned(files, "verdict.json", json.dumps({**record, "cube": "0" * 20}).encode())
     with pytest.raises(AtlasError, match=f"verdict.json: of cube {'0' * 20}, ledger.json says {record['cube']}"):
-        check_archive(write(tmp_path / "mixed.zip", verdict))
+        check_archive(write(tmp_path / "mixed.zip", verdict), lab)
     name = "cube.zarr/train_loss/zarr.json"
     cube = resigned(files, name, files[name] + b"\n")
     with pytest.raises(AtlasError, match=r"cube\.zarr: of cube \w+, ledger\.json says"):
-        check_archive(write(tmp_path / "mixed.zip", cube))
+        check_archive(write(tmp_path / "mixed.zip", cube), lab)
 
 
-def test_what_is_no_archive_of_ours_is_one_line(archive, tmp_path):
+def test_what_is_no_archive_of_ours_is_one_line(archive, lab, tmp_path):
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(InputError, match="not a whole ZIP archive"):
-        check_archive(tmp_path / "text.zip")
+        check_archive(tmp_path / "text.zip", lab)
     (tmp_path / "half.zip").write_bytes(archive.read_bytes()[:5000])
     with pytest.raises(InputError, match="not a whole ZIP archive"):
-        check_archive(tmp_path / "half.zip")
+        check_archive(tmp_path / "half.zip", lab)
     with pytest.raises(InputError, match=r"not a whole ZIP archive .*No such file"):
-        check_archive(tmp_path / "none.zip")
+        check_archive(tmp_path / "none.zip", lab)
     with pytest.raises(InputError, match="not an archive of the atlas"):
-        check_archive(write(tmp_path / "other.zip", {"a": b""}))
+        check_archive(write(tmp_path / "other.zip", {"a": b""}), lab)
     with pytest.raises(InputError, match="not an archive of the atlas"):
-        check_archive(write(tmp_path / "empty.zip", {METADATA: b"{}"}))
+        check_archive(write(tmp_path / "empty.zip", {METADATA: b"{}"}), lab)
 
 
 def test_the_metadata_are_a_ro_crate(archive):

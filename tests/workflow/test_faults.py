@@ -243,9 +243,7 @@ def test_a_corrupted_chunk_is_set_aside_and_the_cube_assembled_again(again, whol
 
 def test_a_late_hyper_parameter_at_its_default_trains_and_measures_nothing(again, whole):
     entry = '"n_train": count(100, "training examples"),'
-    again.edit(
-        "src/dlatlas/studies/edge.py", entry, entry + '\n        "noise": number(0.0, "label noise", late=True),'
-    )
+    again.edit("src/dltheory/edge.py", entry, entry + '\n        "noise": number(0.0, "label noise", late=True),')
     assert again.jobs() == AFTER
     before = manifests(again)
     finish(again, "--until", "cube")
@@ -259,7 +257,7 @@ def test_a_late_hyper_parameter_at_its_default_trains_and_measures_nothing(again
 
 def test_a_hyper_parameter_without_that_mark_trains_all(again):
     entry = '"n_train": count(100, "training examples"),'
-    again.edit("src/dlatlas/studies/edge.py", entry, entry + '\n        "noise": number(0.0, "label noise"),')
+    again.edit("src/dltheory/edge.py", entry, entry + '\n        "noise": number(0.0, "label noise"),')
     assert again.jobs() == {"train": 3, "measure": 3, **AFTER}
 
 

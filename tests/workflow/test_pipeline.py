@@ -16,7 +16,7 @@ from PIL import Image
 pytestmark = pytest.mark.workflow
 
 AFTER = {"cube": 1, "verdict": 1, "figure": 1, "atlas": 1}
-STUDY = "src/dlatlas/studies/edge.py"
+STUDY = "src/dltheory/edge.py"
 
 
 def test_a_new_study_runs_at_once(finished):
@@ -61,18 +61,18 @@ def test_logs_and_benchmarks_are_not_missed(repo):
 
 def test_comments_and_docstrings_do_nothing(repo):
     repo.edit("src/dlatlas/training/ensemble.py", "# The numerics.", "# The numbers.")
-    repo.edit("src/dlatlas/measures/registry.py", "The loss on the training data", "The training loss")
+    repo.edit("src/dlatlas/measures/standard.py", "The loss on the training data", "The training loss")
     assert repo.jobs() == {}
 
 
 def test_an_edited_measure_is_measured_again_but_not_trained(repo):
-    repo.edit("src/dlatlas/measures/registry.py", "return torch.vmap(trained.loss)(trained.outputs(), ",
+    repo.edit("src/dlatlas/measures/standard.py", "return torch.vmap(trained.loss)(trained.outputs(), ",
               "return 2 * torch.vmap(trained.loss)(trained.outputs(), ")  # fmt: skip
     assert repo.jobs() == {"measure": 1, **AFTER}
 
 
 def test_another_measure_s_edit_does_nothing(repo):
-    repo.edit("src/dlatlas/measures/registry.py", "return margin.margins(", "return 2 * margin.margins(")
+    repo.edit("src/dlatlas/measures/standard.py", "return margin.margins(", "return 2 * margin.margins(")
     assert repo.jobs() == {}
 
 
@@ -107,6 +107,19 @@ def test_training_again_to_the_same_numbers_gives_the_same_cube(repo):
 def test_an_edited_model_that_is_not_used_does_nothing(repo):
     repo.edit("src/dlatlas/optimizers/adam.py", "(1 - beta1) * g", "(1 - beta1) * g * 1.0")
     assert repo.jobs() == {}
+
+
+def test_a_new_rule_does_nothing_until_it_is_named_and_then_trains_its_own_runs_alone(repo):
+    rule = repo.path / "src/dltheory/optimizers/twice.py"
+    rule.parent.mkdir(exist_ok=True)
+    sgd = (repo.path / "src/dlatlas/optimizers/sgd.py").read_text()
+    rule.write_text(sgd.replace("SGD = ", "TWICE = ").replace('hyper["lr"]', '2 * hyper["lr"]'))
+    assert repo.jobs() == {}
+    repo.edit("params/edge.yaml", "[sgd, momentum]", "[sgd, momentum, twice]")
+    done = repo.snakemake("--until", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifests = [json.loads(p.read_text()) for p in (repo.path / "results" / "edge" / "shards").glob("*.json")]
+    assert sorted((m["computed"], m["reused"]) for m in manifests) == [(21, 42), (42, 0)]
 
 
 @pytest.mark.parametrize("lost", ["figure.png", "verdict.json", "cube.zarr"])
@@ -192,12 +205,12 @@ def negative(repo):
 
 
 BAD = {
-    "unknown study": (["studies=egde"], None, 'unknown study "egde"; did you mean "edge"?'),
+    "unknown study": (["studies=egde"], None, 'unknown study or chapter "egde"; did you mean "edge"?'),
     "unknown scale": (["scale=huge"], None, 'unknown scale "huge"'),
     "unknown setting": (["stdies=edge"], None, 'unknown key "stdies"; did you mean "studies"?'),
-    "params without a study": ([], ghost, "there is no src/dlatlas/studies/ghost.py"),
-    "study that raises": ([], divide_by_zero, "studies/edge.py: ZeroDivisionError: division by zero"),
-    "study that is no Python": ([], forget_a_bracket, "studies/edge.py: SyntaxError: '(' was never closed"),
+    "params without a study": ([], ghost, "params/ghost.yaml: there is no src/dltheory/ghost.py"),
+    "study that raises": ([], divide_by_zero, "dltheory/edge.py: ZeroDivisionError: division by zero"),
+    "study that is no Python": ([], forget_a_bracket, "dltheory/edge.py: SyntaxError: '(' was never closed"),
     "wrong parameter": ([], negative, "fixed.n_train (line 10): expected a positive integer, found -8"),
 }
 
@@ -252,7 +265,7 @@ def test_an_interrupted_run_is_finished_by_the_next_with_equal_cubes(repo, finis
 
 def test_one_study_that_fails_does_not_stop_the_others(repo):
     assert repo.python("-m", "dlatlas", "new", "broken", "--params", "params").returncode == 0
-    repo.edit("src/dlatlas/studies/broken.py", "x = built.x[built.which]", 'raise RuntimeError("no")')
+    repo.edit("src/dltheory/broken.py", "x = built.x[built.which]", 'raise RuntimeError("no")')
     shutil.rmtree(repo.path / "results" / "edge" / "stamps")
     done = repo.snakemake()
     assert done.returncode != 0

@@ -67,7 +67,7 @@ def test_a_clone_with_pulled_results_has_nothing_to_do_and_both_head_and_an_olde
     assert "edge from store: whole" in told
     assert "rule train" not in next((clone.path / "results/reproduced").rglob("snakemake-smoke.log")).read_text()
     clone.edit("params/edge.yaml", "seed: {range: 3}", "seed: {range: 4}")
-    clone.edit("src/dlatlas/studies/edge.py", "EDGE = 2.0", "EDGE = 3.0")
+    clone.edit("src/dltheory/edge.py", "EDGE = 2.0", "EDGE = 3.0")
     clone.commit("Go on")
     code, items, _ = reproduce(clone, "HEAD~1", "edge")
     assert (code, outcomes(items)) == (0, dict.fromkeys(ALL, "identical"))
@@ -107,7 +107,7 @@ def test_another_initialisation_and_another_number_are_named(clone):
     assert code == 1
     assert set(outcomes(items).values()) == {"different"}
     for item in items.values():
-        assert drifts(item)[0] == "params: params/edge.yaml: fixed.steps: 200 → 190"
+        assert drifts(item)[0] == "params: params of edge: fixed.steps: 200 → 190"
         assert "code: run: dlatlas.models.mlp:MLP changed" in drifts(item)
     assert any(d["what"] == "coordinate step" for d in items["results here"]["cube"]["differences"])
     assert (clone.path / items["results here"]["side_by_side"]).is_file()

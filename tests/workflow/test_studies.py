@@ -2,19 +2,22 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import xarray as xr
 
-from dlatlas.declare.study import load_study, study_names
+from dlatlas.declare.lab import Lab
 
 # The time of the fixture grows with every study, and other tests run beside it.
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1500)]
 
+LAB = Lab.read(Path(__file__).parents[2])
+
 
 @pytest.fixture(scope="module")
 def atlas(checkout, tmp_path_factory):
-    repo = checkout(tmp_path_factory.mktemp("atlas") / "repo", tuple(study_names()))
+    repo = checkout(tmp_path_factory.mktemp("atlas") / "repo", tuple(LAB.chapters))
     repo.edit("src/dlatlas/judging/verdict.py", "DRAWS = 499", "DRAWS = 49")  # intervals are judged elsewhere
     repo.edit("src/dlatlas/judging/verdict.py", "SHUFFLES = 199", "SHUFFLES = 19")
     done = repo.snakemake()
@@ -22,11 +25,11 @@ def atlas(checkout, tmp_path_factory):
     return repo
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", LAB.chapters)
 def test_a_study_ends_in_a_cube_a_verdict_and_a_figure(atlas, name):
     home = atlas.path / "results" / name
     record = json.loads((home / "verdict.json").read_text())
-    assert [claim["name"] for claim in record["claims"]] == [claim.name for claim in load_study(name).claims]
+    assert [claim["name"] for claim in record["claims"]] == [claim.name for claim in LAB.study(name).claims]
     assert any(claim["estimate"] is not None for claim in record["claims"])
     assert all(claim["verdict"] == "undecided" for claim in record["claims"] if claim["estimate"] is None)
     assert record["status"]["failed"] == record["status"]["missing"] == 0
@@ -42,7 +45,7 @@ def test_a_second_run_does_nothing(atlas):
 
 def test_the_page_has_every_study(atlas):
     page = (atlas.path / "results" / "atlas" / "index.html").read_text()
-    for name in study_names():
+    for name in LAB.chapters:
         assert re.search(rf'href="{name}\.html"', page)
         assert (atlas.path / "results" / "atlas" / f"{name}.html").is_file()
 
@@ -50,4 +53,4 @@ def test_the_page_has_every_study(atlas):
 def test_verdicts_computed_again_from_the_cubes_alone_are_the_same(atlas):
     done = atlas.python("-m", "dlatlas", "check")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("at scale smoke") == len(study_names())
+    assert done.stdout.count("at scale smoke") == len(LAB.chapters)

@@ -38,6 +38,7 @@ STUDY = Study(
         "curve": Variable("made up", dims={"time": None}),
         "loss": Variable("made up"),
     },
+    module="dltheory.sampling.langevin_escape_kramers",  # whose code names the shards
 )  # fmt: skip
 
 
@@ -45,8 +46,7 @@ def fabricate(home: Path, rates: int = 500, seeds: int = 1000) -> Sweep:
     """Writes the results of ``2 rates seeds`` runs under ``home/shards`` and returns their sweep."""
     axes = {"rate": np.linspace(0, 1, rates).tolist(), "width": [1, 2], "seed": list(range(seeds))}
     dims = {name: {name: values} for name, values in axes.items()}
-    # Its name lends it the code of a study that is there, which names its shards.
-    sweep = Sweep("langevin_escape_kramers", STUDY, Point(dims=dims, fixed={}, measures=[], shard_runs=4096), "", {})
+    sweep = Sweep(STUDY, Point(dims=dims, fixed={}, measures=[], shard_runs=4096), "", Path("unused"))
     for shard in sweep.shards:
         arrays = {}
         for place, stack in enumerate(shard.stacks):

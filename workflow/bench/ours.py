@@ -11,7 +11,8 @@ import yaml
 from timing import seconds
 from workloads import EXAMPLES, LR, SMALL, Workload
 
-from dlatlas.declare.parameter import TRAINING
+from dlatlas.declare.parameter import THINGS, TRAINING
+from dlatlas.declare.registry import INSTRUMENT, root
 from dlatlas.declare.study import Study
 from dlatlas.training import ensemble
 from dlatlas.training.fit import fit_stack
@@ -35,7 +36,8 @@ def stack(work: Workload, steps: int, data: Path, precision: str = "float32") ->
     base |= {"n_train": EXAMPLES, "loss": "cross_entropy", "lr": LR, "batch": work.batch, "checkpoints": 1}
     base |= {"steps": steps, "trace_every": steps, "precision": precision}
     runs = [{**base, "seed": seed} for seed in range(work.runs)]
-    return Stack(runs, base, data)
+    things = {name: root(room, base[name], (INSTRUMENT,)) for name, room in THINGS.items()}
+    return Stack(runs, base, data, things=things)
 
 
 def engine(work: Workload, data: Path, *, compiled: bool) -> dict[str, float]:

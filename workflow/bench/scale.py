@@ -30,7 +30,7 @@ scales: {{smoke: {{shard_runs: 4096}}}}
 PLAN = """
 import json, resource, sys
 from pathlib import Path
-from dlatlas.plan import Plan, Settings
+from dlatlas.planning.plan import Plan, Settings
 plan = Plan(Settings.read({'scale': 'smoke', 'params': sys.argv[1]}, Path(sys.argv[2])))
 plan.targets()
 usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -60,8 +60,9 @@ def planned(checkout, lab, tmp_path_factory):
     """A sampled and a trained study on the cluster, two jobs at a time, after they were planned."""
     repo = checkout(tmp_path_factory.mktemp("planned") / "repo", tuple(SIZES))
     for name, pairs in SIZES.items():
+        (params,) = (repo.path / "params").glob(f"*/{name}.yaml")
         for before, after in pairs:
-            repo.edit(f"params/{name}.yaml", before, after)
+            repo.edit(str(params.relative_to(repo.path)), before, after)
     lab.dlatlas(repo, "cluster", "init")
     repo.edit("workflow/profiles/slurm/site.yaml", "gpus: 1", "gpus: 0")  # there is none: a device file plays it
     prepared = repo.snakemake("--until", "prepare")

@@ -30,7 +30,7 @@ def files(folder):
 def toil(checkout, tmp_path_factory):
     """A checkout with eight shards that do what they are told; nothing is made yet."""
     repo = checkout(tmp_path_factory.mktemp("toil") / "repo")
-    shutil.copy(HERE / "toil_study.py", repo.path / "src/dlatlas/studies/toil.py")
+    shutil.copy(HERE / "toil_study.py", repo.path / "src/dltheory/toil.py")
     params = f"axes:\n  number: {list(NUMBERS)}\nshard_runs: 2\nscales:\n  smoke: {{axes: {{seed: [0, 1]}}}}\n"
     (repo.path / "params/toil.yaml").write_text(params)
     for name in ("orders", "release"):
