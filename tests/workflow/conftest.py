@@ -67,7 +67,7 @@ def checkout(to: Path, studies: tuple[str, ...] = ()) -> Repo:
     shutil.copytree(ROOT / "src", to / "src", ignore=ignore)
     shutil.copytree(ROOT / "workflow", to / "workflow", ignore=ignore)
     (to / "profiles").symlink_to("workflow/profiles")
-    for name in ("Snakefile", "data.dvc", "pyproject.toml"):
+    for name in ("Snakefile", "data.dvc", "pyproject.toml", "references.bib"):
         shutil.copy(ROOT / name, to / name)
     (to / "params").mkdir()
     lab = Lab.read(to)
