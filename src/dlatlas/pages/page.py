@@ -188,11 +188,7 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "cost": _cost(plan, name),
         "provenance": signature,
         "cite": cite(study, papers, collection(plan.lab.root), signature),
-        "search": " ".join(
-            [name, study.title, study.says, study.chapter, study.kind, record["verdict"], *study.rows]
-            + [paper.cite() for paper in papers]
-            + [claim["name"] for claim in record["claims"]]
-        ).lower(),
+        "search": " ".join([study.says, *(paper.cite() for paper in papers)]).lower(),
     }
 
 

@@ -2,6 +2,8 @@
 // Search, filter and sort the table of studies; without it the page is complete, only longer.
 const body = document.querySelector("#studies tbody");
 const rows = [...body.rows];
+// What a row shows, and what it says beside that: the statement, the papers.
+const texts = new Map(rows.map((row) => [row, `${row.textContent} ${row.dataset.search}`.toLowerCase()]));
 const search = document.querySelector("#search");
 const chips = [...document.querySelectorAll(".chip")];
 const count = document.querySelector("#count");
@@ -15,7 +17,7 @@ function filter() {
   }
   let shown = 0;
   for (const row of rows) {
-    const fits = words.every((word) => row.dataset.search.includes(word))
+    const fits = words.every((word) => texts.get(row).includes(word))
       && Object.entries(chosen).every(([key, values]) => values.includes(row.dataset[key]));
     row.hidden = !fits;
     shown += fits;
@@ -30,7 +32,8 @@ function sort(button) {
   for (const other of document.querySelectorAll("#studies th[aria-sort]")) other.setAttribute("aria-sort", "none");
   head.setAttribute("aria-sort", up ? "ascending" : "descending");
   const key = button.dataset.sort;
-  const order = (a, b) => (key === "runs" ? a.dataset.runs - b.dataset.runs : a.dataset[key].localeCompare(b.dataset[key]));
+  const word = (row) => (key === "title" ? row.querySelector(".headline").textContent : row.dataset[key]);
+  const order = (a, b) => (key === "runs" ? a.dataset.runs - b.dataset.runs : word(a).localeCompare(word(b)));
   body.append(...rows.sort((a, b) => (up ? order(a, b) : order(b, a))));
 }
 
