@@ -185,7 +185,10 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     import xarray as xr
 
     cube, x = sample.cube, panel.x
-    if not panel.line or x not in cube.dims or not np.issubdtype(cube[x].dtype, np.number) or cube.sizes[x] < 3:
+    if not panel.line or x not in cube.coords or cube[x].ndim != 1 or not np.issubdtype(cube[x].dtype, np.number):
+        return None
+    (dim,) = cube[x].dims  # its own, or one along which it varies together with others
+    if cube.sizes[dim] < 3:
         return None
     values = cube[x].values.astype(float)
     if "x" in panel.log and values.min() > 0:
@@ -195,14 +198,14 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     if np.issubdtype(cube[x].dtype, np.integer):
         grid = np.rint(grid).astype(int)
     grid = np.union1d(grid, cube[x].values)
-    bare = cube.drop_vars([name for name, array in cube.variables.items() if x in array.dims])
-    bare = bare.assign_coords({x: (x, grid, cube[x].attrs)})
+    bare = cube.drop_vars([name for name, array in cube.variables.items() if dim in array.dims])
+    bare = bare.assign_coords({x: (dim, grid, cube[x].attrs)})
     try:
         theory = study.theory(bare)
         for name, known in sample.theory.data_vars.items():
-            if x not in known.dims:
+            if dim not in known.dims:
                 continue
-            again = theory[name].sel({x: cube[x].values}).transpose(*known.dims).values
+            again = theory[name].isel({dim: np.searchsorted(grid, cube[x].values)}).transpose(*known.dims).values
             if not np.allclose(again, known.values, rtol=1e-6, equal_nan=True):
                 return None
     except Exception:  # it needs measured values
@@ -258,5 +261,11 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
     for value in values[-2::-1]:
         if value <= 0 or np.log(kept[-1] / value) >= span / (TICKS + 2):
             kept.append(float(value))
-    axes.set_xticks(kept, [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in kept])
+    axes.set_xticks(kept, [_tick(value) for value in kept])
     axes.minorticks_off()
+
+
+def _tick(value: float) -> str:
+    if value == 0 or 1e-3 <= value < 1e4:
+        return f"{value:,g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
