@@ -12,17 +12,24 @@ if TYPE_CHECKING:
 
 
 def quantity(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None" = None) -> str:
-    """``"smallest mean of noise over its bound, features = tanh or cos [1]"``."""
-    text, units = _said(statistic, cube, study)
-    places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if leaf.where)
-    return f"{', '.join([text, *places] if len(places) < 2 else [text])} [{units}]"
+    """``"smallest mean of noise over its bound, features = tanh or cos [1]"``.
+
+    Where a statistic is made of others, each says where it is looked at, or all together if that is the same.
+    """
+    places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if not leaf.parts)
+    shared = len(places) == 1
+    text, units = _said(statistic, cube, study, shared)
+    return f"{', '.join([text, *filter(None, places)] if shared else [text])} [{units}]"
 
 
-def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> tuple[str, str]:
+def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None", shared: bool) -> tuple[str, str]:
     if statistic.parts:
-        said = [f"{part:g}" if isinstance(part, int | float) else _part(part, cube, study) for part in statistic.parts]
+        said = [
+            f"{part:g}" if isinstance(part, int | float) else _part(part, cube, study, shared)
+            for part in statistic.parts
+        ]
         first = next(part for part in statistic.parts if not isinstance(part, int | float))
-        return statistic.words.format(*said), statistic.units or _said(first, cube, study)[1]
+        return statistic.words.format(*said), statistic.units or _said(first, cube, study, shared)[1]
     labels = [label(of, cube, study) for of in statistic.of]
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
@@ -33,11 +40,11 @@ def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> 
     return text, statistic.units or (labels[0][1] if labels else "1")
 
 
-def _part(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> str:
-    text = _said(statistic, cube, study)[0]
+def _part(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None", shared: bool) -> str:
+    text = _said(statistic, cube, study, shared)[0]
     if statistic.words.startswith("{} "):  # a - (b - c)
         text = f"({text})"
-    where = settings_in_words(statistic.where)
+    where = "" if shared or statistic.parts else settings_in_words(statistic.where)
     return f"{text} ({where})" if where else text
 
 
