@@ -1,6 +1,6 @@
 """A study's figure from its declared panels: theory as lines, measurement as points, the control grey."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,10 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     columns = len(study.picture) if len(study.picture) <= 3 else 2 if len(study.picture) == 4 else 3
     figure, axes = new_figure(columns, -(-len(study.picture) // columns))
     sample = Sample(cube, theory, study.observables)
+    colors = _colors(study.picture)
     for each, panel in zip(axes, study.picture):
         for layer in (panel, *panel.also):
-            _draw_layer(each, study, sample, layer)
+            _draw_layer(each, study, sample, layer, colors)
         _finish(each, study, sample, panel)
         if panel.draw is not None:
             panel.draw(each, cube, theory)
@@ -73,10 +74,17 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     return figure
 
 
-def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
+def _colors(picture: "Sequence[Panel]") -> dict[Any, str]:
+    """A colour for each y of those that share a panel, the same in the whole figure."""
+    layers = [layer for panel in picture for layer in (panel, *panel.also) if len(layer.y) > 1]
+    shared = dict.fromkeys(of for layer in layers for of in layer.y if of not in layer.grey.get("y", ()))
+    return {of: PALETTE[number % len(PALETTE)] for number, of in enumerate(shared)}
+
+
+def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str]) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel):
+    for series in _series(study, sample, panel, colors):
         x, values = _measured(sample, panel, series)
         drawn.append((x, np.nanmean(values.mean("seed").values)))
         look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -93,14 +101,14 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") ->
         power(axes, np.geomspace(low, high, 20), exponent, (np.sqrt(low * high), 1.6 * height), text)
 
 
-def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
+def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str]) -> Iterator[Series]:
     """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
-        for number, of in enumerate(panel.y):
+        for of in panel.y:
             name = panel.labels.get(of) or label(of, cube, study)[0]
             grey = of in panel.grey.get("y", ())
-            color = CONTROL if grey else PALETTE[number % len(PALETTE)]
+            color = CONTROL if grey else shared[of]
             yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
     elif panel.by:
         if panel.by not in cube.coords:
@@ -217,6 +225,7 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
     cube = sample.cube
     for name, mark in panel.mark.items():
         value, text = mark if isinstance(mark, tuple) else (mark, "")
+        value = float(sample.theory[value]) if isinstance(value, str) else value
         reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
     text, units = label(panel.y[0], cube, study)
     unit = "" if units in ("1", "") else f"  [{units}]"
