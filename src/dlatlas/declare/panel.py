@@ -16,7 +16,7 @@ class Panel:
     where: Mapping[str, Any]
     at: Literal["mean", "median", "log mean"]
     log: str
-    mark: Mapping[str, float]
+    mark: Mapping[str, Any]
     grey: Mapping[str, Any]
     slope: Sequence[tuple[float, str]]
     title: str
@@ -39,7 +39,7 @@ def panel(
     where: Mapping[str, Any] | None = None,
     at: Literal["mean", "median", "log mean"] = "mean",
     log: str = "",
-    mark: Mapping[str, float] | None = None,
+    mark: Mapping[str, Any] | None = None,
     grey: Mapping[str, Any] | None = None,
     slope: Sequence[tuple[float, str]] = (),
     title: str = "",
@@ -56,7 +56,8 @@ def panel(
     """A panel: measurement as points with 95 % intervals over seeds, theory as lines, thresholds dashed, control grey.
 
     Args:
-        y: the observable or variable on the y axis; several share the panel, each in a colour of its own.
+        y: the observable or variable on the y axis; several share the panel, each in a colour of its own that it keeps
+            in the other panels.
         x: the coordinate (or observable) on the x axis.
         by: the coordinate whose values have a colour each; in shades where they are numbers.
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
@@ -64,7 +65,8 @@ def panel(
         where: which runs; dimensions that are left over are averaged.
         at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean.
         log: logarithmic axes: "", "x", "y" or "xy".
-        mark: thresholds of the theory by coordinate (or ``"y"``): value, named beside its line.
+        mark: thresholds of the theory by coordinate (or ``"y"``), each a value or a prediction's name: named beside its
+            line if ``(value, name)``.
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
         slope: exponents of power laws to compare with, each with its name, drawn beside the data.
         title: above the panel, left.

@@ -12,17 +12,24 @@ if TYPE_CHECKING:
 
 
 def quantity(statistic: "Statistic", study: "Study | None" = None, cube: "xr.Dataset | None" = None) -> str:
-    """``"smallest mean of noise over its bound, features = tanh or cos [1]"``."""
-    text, units = _said(statistic, study, cube)
-    places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if leaf.where)
-    alone = len(places) == 1  # several stand with the parts that they belong to
-    return f"{', '.join([text, *places] if alone and not statistic.parts else [text])} [{units}]"
+    """``"smallest mean of noise over its bound, features = tanh or cos [1]"``.
+
+    Where a statistic is made of others, each says where it is looked at, or all together if that is the same.
+    """
+    places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if not leaf.parts)
+    shared = len(places) == 1
+    text, units = _said(statistic, study, cube, shared)
+    return f"{', '.join([text, *filter(None, places)] if shared else [text])} [{units}]"
 
 
-def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None") -> tuple[str, str]:
+def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: bool) -> tuple[str, str]:
     if statistic.parts:
-        said = [f"{part:g}" if isinstance(part, int | float) else _part(part, study, cube) for part in statistic.parts]
-        return statistic.words.format(*said), statistic.units
+        said = [
+            f"{part:g}" if isinstance(part, int | float) else _part(part, study, cube, shared)
+            for part in statistic.parts
+        ]
+        first = next(part for part in statistic.parts if not isinstance(part, int | float))
+        return statistic.words.format(*said), statistic.units or _said(first, study, cube, shared)[1]
     labels = [label(of, study, cube) for of in statistic.of]
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
@@ -33,9 +40,11 @@ def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | Non
     return text, statistic.units or (labels[0][1] if labels else "1")
 
 
-def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None") -> str:
-    text = _said(statistic, study, cube)[0]
-    where = settings_in_words(statistic.where)
+def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: bool) -> str:
+    text = _said(statistic, study, cube, shared)[0]
+    if statistic.words.startswith("{} "):  # a - (b - c)
+        text = f"({text})"
+    where = "" if shared or statistic.parts else settings_in_words(statistic.where)
     return f"{text} ({where})" if where else text
 
 

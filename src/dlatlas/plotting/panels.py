@@ -1,6 +1,6 @@
 """A study's figure from its declared panels: theory as lines, measurement as points, the control grey."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,10 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     columns = len(study.picture) if len(study.picture) <= 3 else 2 if len(study.picture) == 4 else 3
     figure, axes = new_figure(columns, -(-len(study.picture) // columns))
     sample = Sample(cube, theory, study.observables)
+    colors = _colors(study.picture)
     for each, panel in zip(axes, study.picture):
         for layer in (panel, *panel.also):
-            _draw_layer(each, study, sample, layer)
+            _draw_layer(each, study, sample, layer, colors)
         _finish(each, study, sample, panel)
         if panel.draw is not None:
             panel.draw(each, cube, theory)
@@ -73,10 +74,17 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     return figure
 
 
-def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
+def _colors(picture: "Sequence[Panel]") -> dict[Any, str]:
+    """A colour for each y of those that share a panel, the same in the whole figure."""
+    layers = [layer for panel in picture for layer in (panel, *panel.also) if len(layer.y) > 1]
+    shared = dict.fromkeys(of for layer in layers for of in layer.y if of not in layer.grey.get("y", ()))
+    return {of: PALETTE[number % len(PALETTE)] for number, of in enumerate(shared)}
+
+
+def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str]) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel):
+    for series in _series(study, sample, panel, colors):
         x, values = _measured(sample, panel, series)
         drawn.append((x, np.nanmean(values.mean("seed").values)))
         look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -93,14 +101,14 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") ->
         power(axes, np.geomspace(low, high, 20), exponent, (np.sqrt(low * high), 1.6 * height), text)
 
 
-def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
+def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str]) -> Iterator[Series]:
     """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
-        for number, of in enumerate(panel.y):
+        for of in panel.y:
             name = panel.labels.get(of) or label(of, study, cube)[0]
             grey = of in panel.grey.get("y", ())
-            color = CONTROL if grey else PALETTE[number % len(PALETTE)]
+            color = CONTROL if grey else shared[of]
             yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
     elif panel.by:
         if panel.by not in cube.coords:
@@ -185,7 +193,10 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     import xarray as xr
 
     cube, x = sample.cube, panel.x
-    if not panel.line or x not in cube.dims or not np.issubdtype(cube[x].dtype, np.number) or cube.sizes[x] < 3:
+    if not panel.line or x not in cube.coords or cube[x].ndim != 1 or not np.issubdtype(cube[x].dtype, np.number):
+        return None
+    (dim,) = cube[x].dims  # its own, or one along which it varies together with others
+    if cube.sizes[dim] < 3:
         return None
     values = cube[x].values.astype(float)
     if "x" in panel.log and values.min() > 0:
@@ -195,14 +206,14 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     if np.issubdtype(cube[x].dtype, np.integer):
         grid = np.rint(grid).astype(int)
     grid = np.union1d(grid, cube[x].values)
-    bare = cube.drop_vars([name for name, array in cube.variables.items() if x in array.dims])
-    bare = bare.assign_coords({x: (x, grid, cube[x].attrs)})
+    bare = cube.drop_vars([name for name, array in cube.variables.items() if dim in array.dims])
+    bare = bare.assign_coords({x: (dim, grid, cube[x].attrs)})
     try:
         theory = study.theory(bare)
         for name, known in sample.theory.data_vars.items():
-            if x not in known.dims:
+            if dim not in known.dims:
                 continue
-            again = theory[name].sel({x: cube[x].values}).transpose(*known.dims).values
+            again = theory[name].isel({dim: np.searchsorted(grid, cube[x].values)}).transpose(*known.dims).values
             if not np.allclose(again, known.values, rtol=1e-6, equal_nan=True):
                 return None
     except Exception:  # it needs measured values
@@ -214,6 +225,7 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
     cube = sample.cube
     for name, mark in panel.mark.items():
         value, text = mark if isinstance(mark, tuple) else (mark, "")
+        value = float(sample.theory[value]) if isinstance(value, str) else value
         reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
     text, units = label(panel.y[0], study, cube)
     unit = "" if units in ("1", "") else f"  [{units}]"
@@ -258,5 +270,11 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
     for value in values[-2::-1]:
         if value <= 0 or np.log(kept[-1] / value) >= span / (TICKS + 2):
             kept.append(float(value))
-    axes.set_xticks(kept, [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in kept])
+    axes.set_xticks(kept, [_tick(value) for value in kept])
     axes.minorticks_off()
+
+
+def _tick(value: float) -> str:
+    if value == 0 or 1e-3 <= value < 1e4:
+        return f"{value:,g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")

@@ -16,23 +16,18 @@ Step size and number of steps were set on other seeds by the training loss alone
 that of a constant or less, on average.
 """
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import count, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
+from dlatlas import Study, but, claim, count, derived, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, order
-from dlatlas.judging.verdict import AtMost
 from dltheory.theory.nested_variance import nested_variance, threshold_width
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
+BEYOND, BELOW = (32, None), (None, 26)
 DIRECTIONS = 64
 CLASSES = 10
 
@@ -58,98 +53,28 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """The width at which a network has as many parameters as there are numbers to fit."""
     import xarray as xr
 
-    fixed = json.loads(cube.attrs["fixed"])
-    return xr.Dataset({"threshold": threshold_width(fixed["n_train"], fixed["inputs"], CLASSES)})
+    return xr.Dataset({"threshold": threshold_width(int(cube["n_train"]), int(cube["inputs"]), CLASSES)})
 
 
-def part(cube: "xr.Dataset", *which: int, at: int = -1) -> "xr.DataArray":
-    """Sum of some of bias (0), variance over sets (1) and over starts (2), by width and seed, at a checkpoint."""
+def parts(cube: "xr.Dataset", step: int = -1) -> "tuple[xr.DataArray, ...]":
+    """Squared bias, variance over training sets and variance over starts of every replicate, after training."""
     import xarray as xr
 
-    errors = cube["error"].isel(step=at).transpose("width", "seed", "sample", "start", "direction")
-    found = nested_variance(errors.values.astype(np.float64))
-    return xr.DataArray(sum(found[i] for i in which), {name: cube[name] for name in ("width", "seed")})
+    errors, design = cube["error"].isel(step=step).astype(float), ["sample", "start", "direction"]
+    return xr.apply_ufunc(nested_variance, errors, input_core_dims=[design], output_core_dims=[[], [], []])
 
 
-def bias(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Squared bias after training."""
-    return part(cube, 0)
+def away(of: "xr.DataArray", theory: "xr.Dataset") -> "xr.DataArray":
+    """Octaves between the threshold and the width where a replicate's part is largest."""
+    return abs(np.log2(of.fillna(-np.inf).idxmax("width") / theory["threshold"]))
 
-
-def first_bias(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Squared bias before training."""
-    return part(cube, 0, at=0)
-
-
-def over_sets(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Variance over training sets."""
-    return part(cube, 1)
-
-
-def over_starts(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Variance over initialisations."""
-    return part(cube, 2)
-
-
-def variance(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Total variance."""
-    return part(cube, 1, 2)
-
-
-def risk(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Squared error, of which all three are parts."""
-    return part(cube, 0, 1, 2)
-
-
-def away(cube: "xr.Dataset", theory: "xr.Dataset", of: Any = variance) -> "xr.DataArray":  # noqa: ANN401
-    """Octaves between the threshold and the width where a quantity is largest, seed by seed."""
-    widest = of(cube, theory).fillna(-np.inf).idxmax("width")
-    return abs(np.log2(widest / theory["threshold"]))
-
-
-def bias_away(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The same of squared bias."""
-    return away(cube, theory, bias)
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Error, bias and variance against width, and variance in its two parts."""
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, reference, versus
-
-    figure, (left, right) = new_figure(2, sharey=True)
-    looks = (
-        (left, risk, "black", "error"),
-        (left, bias, PALETTE[0], "bias²"),
-        (left, variance, PALETTE[1], "variance"),
-        (left, first_bias, CONTROL, "bias² before training"),
-        (right, variance, PALETTE[1], "variance"),
-        (right, over_sets, PALETTE[2], "over training sets"),
-        (right, over_starts, PALETTE[3], "over initialisations"),
-    )
-    for panel, of, color, label in looks:
-        marker = "s" if color == CONTROL else "o"
-        versus(panel, cube, None, of, "width", color=color, label=label, marker=marker, linestyle="-", linewidth=0.6)
-    for panel in (left, right):
-        reference(panel, x=float(theory["threshold"]), text="parameters = n K")
-        panel.set(xscale="log", yscale="log", xlabel="units  h")
-        widths = cube["width"].values
-        panel.set_xticks(widths, [str(width) for width in widths])
-        panel.minorticks_off()
-    left.set(ylabel="squared error of an example", ylim=(None, 2.2))
-    legend(left, loc="lower left")
-    legend(right, loc="lower right")
-    letters((left, right), ("error = bias² + variance", "what the variance is over"))
-    return figure
-
-
-NEAL, YANG, BELKIN = "Neal et al. 2018", "Yang et al. 2020", "Belkin et al. 2019"
-BEYOND, BELOW = {"width": (32, None)}, {"width": (None, 26)}
 
 STUDY = Study(
     title="Bias falls with width, variance peaks and falls again",
-    rows=("bias-variance-versus-width",),
+    rows=["bias-variance-versus-width"],
     kind="train",
-    statement=(
+    papers=["neal2018", "yang2020", "belkin2019"],
+    says=(
         "Neal et al. (2018) and Yang et al. (2020): of networks trained until they fit, bias falls with width while "
         "variance rises, then falls, so that the error has no U-curve. By the law of total variance it is variance "
         "over initialisations that falls; over training sets it levels off. Belkin et al. (2019) expect the turn "
@@ -159,7 +84,6 @@ STUDY = Study(
         r"\mathbb E\,|f - y|^2 = |\mathbb E f - y|^2 + \mathrm{Var}_S\,\mathbb E[f \mid S] + "
         r"\mathbb E_S\,\mathrm{Var}[f \mid S], \qquad (d + 1 + K)\,h + K = n K"
     ),
-    papers=("neal2018", "yang2020", "belkin2019"),
     parameters={
         "inputs": count(64, "input dimension"),
         "width": count(64, "hidden units h"),
@@ -170,72 +94,67 @@ STUDY = Study(
         "sample": count(0, "training set", low=0),
         "start": count(0, "initialisation, another one on each training set", low=0),
     },
-    shape=("inputs", "width", "n_train", "tests"),
+    shape=["inputs", "width", "n_train", "tests"],
     measure=measure,
-    variables={
-        "error": Variable("outputs less targets on random directions of all test outputs", "1",
-                          f"{NEAL}, section 4; directions: this study", {"direction": None}),
-    },
     cost=lambda run: 100.0 + run["width"],
+    variables={
+        "error": variable("outputs less targets on random directions of all test outputs",
+                          "neal2018, section 4; directions: this study", direction=None),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="bias falls",
-            statement="Squared bias falls with width.",
-            source=f"{YANG}, abstract and figure 1; {NEAL}, abstract",
-            quantity="rank correlation of squared bias with width [1]",
-            statistic=order,
-            holds={"of": bias, "along": "width"},
-            expected=AtMost(-0.9),
-            control=Control("Before training the mean output is zero at every width.", {"of": first_bias}),
-            permute="width",
+    observables={
+        "risk": derived("squared error", lambda cube, theory: sum(parts(cube))),
+        "bias": derived("squared bias", lambda cube, theory: parts(cube)[0]),
+        "first_bias": derived("squared bias before training", lambda cube, theory: parts(cube, step=0)[0]),
+        "variance": derived("total variance", lambda cube, theory: sum(parts(cube)[1:])),
+        "over_sets": derived("variance over training sets", lambda cube, theory: parts(cube)[1]),
+        "over_starts": derived("variance over initialisations", lambda cube, theory: parts(cube)[2]),
+        "peak_away": derived("octaves between the width with n K parameters and that of the largest variance",
+                             lambda cube, theory: away(sum(parts(cube)[1:]), theory)),
+        "bias_away": derived("octaves between the width with n K parameters and that of the largest bias",
+                             lambda cube, theory: away(parts(cube)[0], theory)),
+    },
+    claims=[
+        claim(
+            "bias falls", "Squared bias falls with width.", "yang2020, abstract and figure 1; neal2018, abstract",
+            order("bias", "width") <= -0.9, shuffle="width",
+            fails=but("Before training the mean output is zero at every width.", of="first_bias"),
         ),
-        Claim(
-            name="variance peaks at the threshold",
-            statement="Total variance is largest within a factor of two of the width with n K parameters.",
-            source=f"{YANG}, abstract: unimodal; {BELKIN}: at n K parameters",
-            quantity="octaves between that width and the one of the largest variance, mean over replicates [1]",
-            statistic=average,
-            holds={"of": away},
-            expected=AtMost(1.0),
-            control=Control("Bias is largest at the smallest width.", {"of": bias_away}),
-            permute="width",
+        claim(
+            "variance peaks at the threshold",
+            "Total variance is largest within a factor of two of the width with n K parameters.",
+            "yang2020, abstract: unimodal; belkin2019: at n K parameters",
+            average("peak_away") <= 1.0, shuffle="width",
+            fails=but("Bias is largest at the smallest width.", of="bias_away"),
         ),
-        Claim(
-            name="over training sets it levels off",
-            statement="Beyond, variance over training sets does not grow with width.",
-            source=f"{NEAL}, abstract of version 2: roughly constant",
-            quantity="exponent of variance over training sets in the width, 32 or more [1]",
-            statistic=exponent,
-            holds={"of": over_sets, "along": "width", "where": BEYOND},
-            expected=AtMost(0.1),
-            control=Control("Below, it grows with what can be fitted.", {"where": BELOW}),
-            permute="width",
+        claim(
+            "over training sets it levels off", "Beyond, variance over training sets does not grow with width.",
+            "neal2018, abstract of version 2: roughly constant",
+            exponent("over_sets", "width", where={"width": BEYOND}) <= 0.1, shuffle="width",
+            fails=where("Below, it grows with what can be fitted.", width=BELOW),
         ),
-        Claim(
-            name="over initialisations it falls",
-            statement="Beyond, variance over initialisations falls with width.",
-            source=f"{NEAL}, abstract of version 1 and section 4",
-            quantity="exponent of variance over initialisations in the width, 32 or more [1]",
-            statistic=exponent,
-            holds={"of": over_starts, "along": "width", "where": BEYOND},
-            expected=AtMost(0.0),
-            control=Control("Total variance, below, grows.", {"of": variance, "where": BELOW}),
-            permute="width",
+        claim(
+            "over initialisations it falls", "Beyond, variance over initialisations falls with width.",
+            "neal2018, abstract of version 1 and section 4",
+            exponent("over_starts", "width", where={"width": BEYOND}) <= 0, shuffle="width",
+            fails=but("Total variance, below, grows.", of="variance", where={"width": BELOW}),
         ),
-        Claim(
-            name="no U-curve",
-            statement="Beyond, the error falls with width.",
-            source=f"{NEAL}, abstract: test error keeps decreasing in wider networks",
-            quantity="exponent of the squared error in the width, 32 or more [1]",
-            statistic=exponent,
-            holds={"of": risk, "along": "width", "where": BEYOND},
-            expected=AtMost(0.0),
-            control=Control("Total variance, below, grows.", {"of": variance, "where": BELOW}),
-            permute="width",
+        claim(
+            "no U-curve", "Beyond, the error falls with width.",
+            "neal2018, abstract: test error keeps decreasing in wider networks",
+            exponent("risk", "width", where={"width": BEYOND}) <= 0, shuffle="width",
+            fails=but("Total variance, below, grows.", of="variance", where={"width": BELOW}),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel(["risk", "bias", "variance", "first_bias"], "width", log="xy", joined=True, grey={"y": ["first_bias"]},
+              mark={"width": ("threshold", "parameters = n K")}, title="error = bias² + variance", ylim=(0.007, 2.2),
+              ylabel="squared error of an example", legend="lower left",
+              labels={"risk": "error", "bias": "bias²", "first_bias": "bias² before training"}),
+        panel(["variance", "over_sets", "over_starts"], "width", log="xy", joined=True, ylim=(0.007, 2.2), ylabel=" ",
+              mark={"width": ("threshold", "parameters = n K")}, title="what the variance is over",
+              legend="upper left", labels={"over_sets": "over training sets", "over_starts": "over initialisations"}),
+    ],
     caption=(
         "Left: squared error of networks of one hidden layer on 200 digits with one label in ten drawn at random, and "
         "its parts; grey: before training. Right: variance over training sets, and over initialisations on one of "

@@ -23,6 +23,20 @@ def dual_of_slope(cosine: ArrayLike) -> Floats:
     return 1 - np.arccos(np.clip(np.asarray(cosine, dtype=float), -1, 1)) / np.pi
 
 
+def relu_kernel(x: Floats, z: Floats) -> Floats:
+    """E relu(<w, x>) relu(<w, z>) with w ~ N(0, 1/d): that of infinitely many features relu(F x / sqrt d) / sqrt p.
+
+    Args:
+        x: inputs ``(n, d)``.
+        z: inputs ``(m, d)``.
+
+    Returns:
+        ``(n, m)``.
+    """
+    lengths = np.linalg.norm(x, axis=1)[:, None] * np.linalg.norm(z, axis=1)
+    return lengths * dual(x @ z.T / lengths) / (2 * x.shape[1])
+
+
 def two_layer_tangent_kernel(cosine: ArrayLike, outer_only: bool = False) -> Floats:
     """Tangent kernel of `dltheory.models.two_layer_tangent` for inputs (x, 1)/sqrt 2 of that correlation.
 

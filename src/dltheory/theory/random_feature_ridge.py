@@ -77,6 +77,7 @@ class Limit:
     factor_of_many: float
 
 
+@cache
 def limit(of: Masses, n: int, p: float, d: int, ridge: float) -> Limit:
     """What `excess_error` says of one predictor and of infinitely many, before the noise is chosen.
 

@@ -3,11 +3,11 @@ import pytest
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from dlatlas.cubes.cube import with_fixed
 from dlatlas.training.stack import Stack
 from dltheory.overparametrization import rf_noise_init_sampling_variance as page
 
 NAME = "rf_noise_init_sampling_variance"
-STUDY = page.STUDY
 RATIO = [0.125, 0.25, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 4.5, 7.0, 10.0]
 
 
@@ -25,9 +25,9 @@ def ideal():
     empty = xr.Dataset(
         {"ratio": ("size", RATIO)},
         {"ridge": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1.0], "seed": range(12), "members": list(page.MEMBERS)},
-        {"fixed": "{}", "study": NAME},
+        {"fixed": '{"n":80,"d":100,"variance":0.5}', "study": NAME},
     ).set_coords("ratio")
-    theory = STUDY.theory(empty)
+    theory = page.theory(with_fixed(empty))
     noisy = {}
     for name in (*page.PARTS, "error"):
         spread = xr.DataArray(1 + 0.02 * rng.standard_normal((13, 6, 12)), dims=("size", "ridge", "seed"))
@@ -69,19 +69,11 @@ def test_initialisation_that_is_finite_or_does_not_decay_refutes_what_stays_flat
 @pytest.mark.parametrize("ratio", [0.5, 1.5])
 def test_a_run_is_plain_ridge_regression_on_every_set_and_draw(ratio):
     n, d, sets, draws, tests, ridge, variance = 12, 5, 3, 12, 7, 0.05, 0.4
-    p = page.features(n, ratio)
-    run = {
-        "n": n,
-        "d": d,
-        "ratio": ratio,
-        "sets": sets,
-        "draws": draws,
-        "variance": variance,
-        "tests": tests,
-        "seed": 3,
-    }
-    stack = Stack([{**run, "ridge": 1.0}, {**run, "ridge": ridge}], {k: run[k] for k in STUDY.shape}, folder=None)
-    found = {name: values[1] for name, values in STUDY.solve(stack).items()}
+    p = round(n * ratio)
+    shared = {"n": n, "d": d, "ratio": ratio, "sets": sets, "draws": draws, "tests": tests}
+    runs = [{**shared, "variance": variance, "seed": 3, "ridge": each} for each in (1.0, ridge)]
+    stack = Stack(runs, shared, folder=None)
+    found = {name: values[1] for name, values in page.solve(stack).items()}
     data = stack.generator(0, "data", names=("n", "d", "sets", "tests"))
     draw = stack.generator(0, "features", names=("n", "d", "ratio"))
     teacher, unseen = data.standard_normal(d), data.standard_normal((tests, d))
@@ -107,32 +99,3 @@ def test_a_run_is_plain_ridge_regression_on_every_set_and_draw(ratio):
     assert found["init"] == pytest.approx(np.mean([one.var(0, ddof=1).mean() for one in f]))
     products = [np.mean(f[a].mean(0) * f[b].mean(0)) for a in range(sets) for b in range(sets) if a != b]
     assert found["bias"] == pytest.approx(np.mean(products))
-
-
-def test_the_split_is_unbiased_for_planted_variances():
-    rng, found = np.random.default_rng(0), []
-    for _ in range(2000):
-        between, within = 0.7 * rng.standard_normal((3, 1, 5)), 1.5 * rng.standard_normal((3, 4, 5))
-        found.append(page.split(0.4 + between + within))
-    error = np.std(found, axis=0) / np.sqrt(2000)
-    assert np.all(np.abs(np.mean(found, 0) - (2.25, 0.49, 0.16)) < 4 * error)
-    assert np.all(error < (0.03, 0.03, 0.03))
-
-
-def test_the_kernel_is_the_mean_over_features():
-    rng = np.random.default_rng(0)
-    x, z = rng.standard_normal((3, 6)), rng.standard_normal((4, 6))
-    F = rng.standard_normal((200_000, 6)) / np.sqrt(6)
-    mean = np.maximum(x @ F.T, 0) @ np.maximum(z @ F.T, 0).T / len(F)
-    assert page.kernel(x, z) == pytest.approx(mean, abs=0.01)
-    assert np.diag(page.kernel(x, x)) == pytest.approx((x**2).sum(1) / 12)
-
-
-def test_the_smoke_sweep_shows_the_peak_and_the_figure_has_three_panels(smoke_cube, outcomes):
-    cube = smoke_cube(NAME).load()
-    found = outcomes(NAME, cube)
-    assert found["peak at P = N"] == found["noise and initialisation diverge"] == "supported", found
-    assert "refuted" not in found.values(), found
-    parts = sum(cube[name] for name in page.PARTS)
-    assert np.allclose(parts, cube["error"])
-    assert len(STUDY.figure(cube, STUDY.theory(cube), {}).axes) == 3

@@ -4,7 +4,7 @@ import torch
 
 from dlatlas.measures.kernels import empirical_ntk
 from dltheory.models.two_layer_tangent import TwoLayerTangent
-from dltheory.theory.arc_cosine import circle_rates, dual, dual_of_slope, two_layer_tangent_kernel
+from dltheory.theory.arc_cosine import circle_rates, dual, dual_of_slope, relu_kernel, two_layer_tangent_kernel
 
 
 @pytest.mark.parametrize("c", [-0.9, 0.0, 0.3, 0.99])
@@ -62,3 +62,12 @@ def test_eigenvalues_fall_as_the_audit_found(outer, slope):
 def test_fourier_features_level_the_rates():
     found = circle_rates(256, 32, np.arange(1, 33))
     assert found.max() / found.min() < 1.2
+
+
+def test_the_relu_kernel_is_the_mean_over_features():
+    rng = np.random.default_rng(0)
+    x, z = rng.standard_normal((3, 6)), rng.standard_normal((4, 6))
+    F = rng.standard_normal((200_000, 6)) / np.sqrt(6)
+    mean = np.maximum(x @ F.T, 0) @ np.maximum(z @ F.T, 0).T / len(F)
+    assert relu_kernel(x, z) == pytest.approx(mean, abs=0.01)
+    assert np.diag(relu_kernel(x, x)) == pytest.approx((x**2).sum(1) / 12)

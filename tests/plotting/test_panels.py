@@ -1,0 +1,61 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dlatlas.declare.panel import panel
+from dlatlas.plotting.panels import _tick, draw_panels
+from dlatlas.plotting.style import CONTROL, PALETTE
+
+
+def drawn(cube, theory, *picture):
+    """The axes of a study of that picture."""
+    study = SimpleNamespace(picture=picture, theory=theory, observables={})
+    return draw_panels(study, cube, theory(cube)).axes
+
+
+@pytest.fixture
+def cube():
+    """An error that falls with a ratio, which varies together with another parameter."""
+    ratio = np.array([0.5, 1.0, 2.0, 4.0])
+    error = xr.DataArray(1 / ratio[:, None] + np.zeros(3), dims=("size", "seed"))
+    return xr.Dataset({"error": error}, {"ratio": ("size", ratio), "other": ("size", [3, 3, 5, 5])})
+
+
+def test_the_theory_is_a_smooth_line_along_what_varies_together_with_another(cube):
+    (axes,) = drawn(cube, lambda cube: xr.Dataset({"error": 1 / cube["ratio"]}), panel("error", "ratio", log="xy"))
+    x, y = axes.lines[-1].get_data()
+    assert len(x) >= 200
+    np.testing.assert_allclose(y, 1 / x)
+
+
+def test_a_theory_that_needs_the_other_one_is_drawn_where_it_is_known(cube):
+    (axes,) = drawn(cube, lambda cube: xr.Dataset({"error": cube["other"] / cube["ratio"]}), panel("error", "ratio"))
+    np.testing.assert_allclose(axes.lines[-1].get_data(), [[0.5, 1, 2, 4], [6, 3, 2.5, 1.25]])
+
+
+def test_what_shares_a_panel_keeps_its_colour_in_the_others(cube):
+    cube = cube.assign(bias=cube["error"] / 3, variance=cube["error"] / 2, sets=cube["error"] / 4)
+    left, right = drawn(
+        cube,
+        lambda cube: xr.Dataset(),
+        panel(["error", "bias", "variance"], "ratio", grey={"y": ["bias"]}),
+        panel(["sets", "variance"], "ratio"),
+    )
+    colors = [[line.get_color() for line in axes.lines if line.get_marker() in "os"] for axes in (left, right)]
+    assert colors == [[PALETTE[0], CONTROL, PALETTE[1]], [PALETTE[2], PALETTE[1]]]
+
+
+def test_a_threshold_may_be_a_prediction(cube):
+    mark = {"ratio": ("half", "n = p")}
+    (axes,) = drawn(
+        cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)
+    )
+    assert list(axes.lines[-1].get_xdata()) == [2.0, 2.0]
+    assert axes.texts[0].get_text() == "n = p"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.001, "0.001"), (3e-4, "3e-4"), (2e5, "2e5"), (1000, "1,000")])
+def test_small_and_large_ticks_are_short(value, text):
+    assert _tick(value) == text
