@@ -135,8 +135,7 @@ def _combined(function: Callable[..., Any], words: str, *parts: "Statistic | flo
         numbers = [part.values(sample) if isinstance(part, Statistic) else part for part in statistic.parts]
         return function(*numbers)
 
-    said = [part.words if isinstance(part, Statistic) else f"{part:g}" for part in parts]
-    return Statistic((), compute, words.format(*said), parts=parts)
+    return Statistic((), compute, words, parts=parts)  # their words are put in where labels are known
 
 
 def least(*parts: Statistic) -> Statistic:
