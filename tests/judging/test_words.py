@@ -1,7 +1,8 @@
 import pytest
 import xarray as xr
 
-from dlatlas.judging.statistics import average, exponent, most
+from dlatlas.declare.lab import load_study
+from dlatlas.judging.statistics import average, exponent, largest, most, smallest
 from dlatlas.judging.words import quantity
 
 CUBE = xr.Dataset({"a": ("x", [1.0, 2.0]), "b": ("x", [1.0, 2.0])}, {"x": [1, 2], "m": 3})
@@ -18,4 +19,16 @@ HERE = {"x": (1, None)}
     ],
 )  # fmt: skip
 def test_a_place_that_all_parts_share_is_said_once(statistic, words):
-    assert quantity(statistic, CUBE) == words
+    assert quantity(statistic, cube=CUBE) == words
+
+
+def test_a_ratio_is_said_with_the_labels_of_what_it_is_made_of():
+    study = load_study("dltheory.overparametrization.double_descent")
+    ratio = largest("over_bound", {"p": 12}) / smallest("over_bound", {"p": 30})
+    assert quantity(ratio - 1, study=study, cube=xr.Dataset()) == (
+        "largest noise part over its lower bound (p = 12) / smallest noise part over its lower bound (p = 30) - 1 [1]"
+    )
+    assert (
+        quantity(-average("over_bound"), study=study, cube=xr.Dataset())
+        == "-(mean of noise part over its lower bound) [1]"
+    )

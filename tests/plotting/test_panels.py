@@ -1,3 +1,4 @@
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,11 +6,14 @@ import pytest
 import xarray as xr
 
 from dlatlas.declare.panel import panel
+from dlatlas.declare.parameter import count
+from dlatlas.declare.study import Study
+from dlatlas.plotting.draw import settle
 from dlatlas.plotting.panels import _tick, draw_panels
 from dlatlas.plotting.style import CONTROL, PALETTE
 
 
-def drawn(cube, theory, *picture):
+def axes_of(cube, theory, *picture):
     """The axes of a study of that picture."""
     study = SimpleNamespace(picture=picture, theory=theory, observables={})
     return draw_panels(study, cube, theory(cube)).axes
@@ -24,20 +28,20 @@ def cube():
 
 
 def test_the_theory_is_a_smooth_line_along_what_varies_together_with_another(cube):
-    (axes,) = drawn(cube, lambda cube: xr.Dataset({"error": 1 / cube["ratio"]}), panel("error", "ratio", log="xy"))
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset({"error": 1 / cube["ratio"]}), panel("error", "ratio", log="xy"))
     x, y = axes.lines[-1].get_data()
     assert len(x) >= 200
     np.testing.assert_allclose(y, 1 / x)
 
 
 def test_a_theory_that_needs_the_other_one_is_drawn_where_it_is_known(cube):
-    (axes,) = drawn(cube, lambda cube: xr.Dataset({"error": cube["other"] / cube["ratio"]}), panel("error", "ratio"))
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset({"error": cube["other"] / cube["ratio"]}), panel("error", "ratio"))
     np.testing.assert_allclose(axes.lines[-1].get_data(), [[0.5, 1, 2, 4], [6, 3, 2.5, 1.25]])
 
 
 def test_what_shares_a_panel_keeps_its_colour_in_the_others(cube):
     cube = cube.assign(bias=cube["error"] / 3, variance=cube["error"] / 2, sets=cube["error"] / 4)
-    left, right = drawn(
+    left, right = axes_of(
         cube,
         lambda cube: xr.Dataset(),
         panel(["error", "bias", "variance"], "ratio", grey={"y": ["bias"]}),
@@ -49,7 +53,7 @@ def test_what_shares_a_panel_keeps_its_colour_in_the_others(cube):
 
 def test_a_threshold_may_be_a_prediction(cube):
     mark = {"ratio": ("half", "n = p")}
-    (axes,) = drawn(
+    (axes,) = axes_of(
         cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)
     )
     assert list(axes.lines[-1].get_xdata()) == [2.0, 2.0]
@@ -59,3 +63,52 @@ def test_a_threshold_may_be_a_prediction(cube):
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.001, "0.001"), (3e-4, "3e-4"), (2e5, "2e5"), (1000, "1,000")])
 def test_small_and_large_ticks_are_short(value, text):
     assert _tick(value) == text
+
+
+@pytest.fixture
+def drawn():
+    """``drawn(*panels)``: the axes of a picture of a loss that falls with width, in two kinds."""
+
+    def of(*panels, fall=-0.5):
+        width = 2 ** np.arange(6, 13)
+        loss = width[:, None, None] ** fall * np.exp(0.1 * np.arange(6).reshape(1, 2, 3))
+        coords = {"width": width, "kind": ["plain", "other"], "seed": range(3)}
+        cube = xr.Dataset({"loss": (("width", "kind", "seed"), loss)}, coords)
+        study = Study(
+            title="", rows=[], kind="solve", papers=[], says="", formula="", parameters={"width": count(1, "units")},
+            claims=[], theory=lambda cube: xr.Dataset(), caption="", picture=panels,
+        )  # fmt: skip
+        figure = draw_panels(study, cube, study.theory(cube))
+        settle(figure)
+        return figure.axes
+
+    return of
+
+
+def test_points_are_circles_and_squares_for_the_control_unless_a_marker_is_named(drawn):
+    grey = {"kind": "other"}
+    plain, named = drawn(
+        panel("loss", "width", "kind", grey=grey), panel("loss", "width", "kind", marker="^", grey=grey)
+    )
+    shapes = [[bars.lines[0].get_marker() for bars in axes.containers] for axes in (plain, named)]
+    assert shapes == [["o", "s"], ["^", "^"]]
+    assert plain.containers[1].lines[0].get_color() == CONTROL
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_the_values_of_a_logarithmic_axis_do_not_touch(drawn, columns):
+    for axes in drawn(*[panel("loss", "width", log="xy") for _ in range(columns)]):
+        texts = [text for text in axes.get_xticklabels() if text.get_text()]
+        boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.x0)
+        assert len(texts) >= 3
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(("fall", "texts"), [(-0.5, {"0.02", "0.05", "0.1"}), (-2.0, {"$\\mathdefault{10^{-5}}$"})])
+def test_a_short_logarithmic_y_axis_has_values_between_powers_of_ten(drawn, fall, texts):
+    (axes,) = drawn(panel("loss", "width", log="xy"), fall=fall)
+    low, high = axes.get_ylim()
+    shown = {tick.label1.get_text() for tick in axes.yaxis.get_major_ticks() if low <= tick.get_loc() <= high}
+    assert texts <= shown
+    assert len(shown) >= 2
+    assert not axes.yaxis.get_minor_ticks()

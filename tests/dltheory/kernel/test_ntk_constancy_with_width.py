@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dltheory.kernel import ntk_constancy_with_width as page
-
 NAME = "ntk_constancy_with_width"
 
 
@@ -70,8 +68,3 @@ def test_the_linearised_outputs_are_those_of_descent_on_the_linear_model(smoke_c
     assert float(last["limit_gap"].where(wide).max()) < 0.5
     assert float(cube["kernel_drift"].isel(step=0).max()) == 0
     assert float(last["train_loss"].max()) < 0.5  # it learns; the target's mean square is 1
-
-
-def test_the_figure_has_three_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 3
