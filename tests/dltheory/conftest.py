@@ -2,7 +2,8 @@
 
 import pytest
 
-from dlatlas.declare.study import load_study
+from dlatlas.cubes.cube import with_fixed
+from dlatlas.declare.lab import Lab, installed
 from dlatlas.judging.verdict import judge_claim
 
 
@@ -13,10 +14,10 @@ def outcomes(monkeypatch):
     monkeypatch.setattr("dlatlas.judging.verdict.SHUFFLES", 39)
 
     def of(name, cube, *names):
-        study = load_study(name)
+        study, cube = Lab.read(installed()).study(name), with_fixed(cube)
         theory = study.theory(cube)
         chosen = [claim for claim in study.claims if claim.name in names or not names]
         assert len(chosen) == len(names or study.claims)
-        return {claim.name: judge_claim(claim, cube, theory)["verdict"] for claim in chosen}
+        return {claim.name: judge_claim(claim, cube, theory, study)["verdict"] for claim in chosen}
 
     return of
