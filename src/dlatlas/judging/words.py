@@ -36,6 +36,7 @@ def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | Non
         of=labels[0][0] if labels else "",
         along=statistic.along if isinstance(statistic.along, str) else label(statistic.along, study, cube)[0],
         prediction="the theory" if prediction is None else label(prediction, study, cube)[0],
+        **{name: value for name, value in statistic.settings.items() if name != "prediction"},
     )
     return text, statistic.units or (labels[0][1] if labels else "1")
 
