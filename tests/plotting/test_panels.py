@@ -15,7 +15,7 @@ from dlatlas.plotting.style import CONTROL, PALETTE
 
 def axes_of(cube, theory, *picture):
     """The axes of a study of that picture."""
-    study = SimpleNamespace(picture=picture, theory=theory, observables={})
+    study = SimpleNamespace(picture=picture, theory=theory, observables={}, variables={})
     return draw_panels(study, cube, theory(cube)).axes
 
 
