@@ -108,7 +108,6 @@ def test_no_import_goes_upwards():
     assert upwards(KNOWN, types=False) == []
 
 
-@pytest.mark.xfail(strict=True, reason="declare.study says the type of Claim.expected, which judging.verdict defines")
 def test_no_import_for_a_type_goes_upwards():
     assert upwards(KNOWN) == []
 
