@@ -9,8 +9,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from dlatlas.planning.cluster import Requests
 from dlatlas.errors import AtlasError
+from dlatlas.planning.cluster import Requests
 from dlatlas.planning.plan import Plan, Settings
 
 DLATLAS = f"{sys.executable} -m dlatlas job"

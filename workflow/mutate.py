@@ -16,15 +16,15 @@ ROOT = Path(__file__).parents[1]
 GOAL = 0.9
 
 FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "measures/conv": (("into * stride**2) / stride", "into * stride**2)"), ("m = n // stride", "m = n")),
-    "measures/curvature": (("start, steps, top, bottom)", "start, steps, bottom, top)"),
+    "dlatlas/measures/conv": (("into * stride**2) / stride", "into * stride**2)"), ("m = n // stride", "m = n")),
+    "dlatlas/measures/curvature": (("start, steps, top, bottom)", "start, steps, bottom, top)"),
         ("(output,), (moved,))[1]", "(output,), (output,))[1]"),),
-    "measures/gradient_noise": (
+    "dlatlas/measures/gradient_noise": (
         ("g = g - g.mean(0)", "g = g + 0"),
         ("g @ g.T / len(g)", "g @ g.T"),
         (".flip(-1)[:top]", "[:top]"),
     ),
-    "measures/jiang": (
+    "dlatlas/measures/jiang": (
         ("(value - math.log(m)) / 2", "value - math.log(m)"),
         (".kthvalue(max(1, margin.shape[1] // 10)", ".kthvalue(1"),
         ("(variance + 1) * size", "variance * size"),
@@ -32,102 +32,110 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("torch.where(borne >= least, sigma, low)", "torch.where(borne < least, sigma, low)"),
         ("_product(of, over_margin, facts) / facts.layers", "_product(of, over_margin, facts)"),
     ),
-    "measures/kernels": (
+    "dlatlas/measures/kernels": (
         ("(kernel - initial)", "(kernel + initial)"),
         ("/ torch.linalg.vector_norm(initial", "/ torch.linalg.vector_norm(kernel"),
     ),
-    "measures/lanczos": (
+    "dlatlas/measures/lanczos": (
         ("values.flip(-1), rotation.mT.flip(-2)", "values, rotation.mT"),
         ("range(2):\n        w = w -", "range(0):\n        w = w -"),
         ("max(top, count - bottom)", "max(top, count - bottom - 1)"),
     ),
-    "measures/linear_regions": (
+    "dlatlas/measures/linear_regions": (
         ("before * after < 0", "before * after > 0"),
         ("share * (nodes", "(1 - share) * (nodes"),
     ),
-    "measures/losses": (
+    "dlatlas/losses/of_margin": (("torch.exp(-signed(output, target))", "torch.exp(signed(output, target))"),),
+    "dlatlas/losses/squared": (
         ("return mse(output, target) / 2", "return mse(output, target)"),
-        ("torch.exp(-_signed(output, target))", "torch.exp(_signed(output, target))"),
         (".square().sum() / output.shape[0]", ".square().mean()"),
     ),
-    "measures/margins": (("others.amax(-1)", "others.amin(-1)"), ("margin * margin.shape[-1] /", "margin /")),
-    "measures/neural_collapse": (
+    "dlatlas/measures/margins": (("others.amax(-1)", "others.amin(-1)"), ("margin * margin.shape[-1] /", "margin /")),
+    "dlatlas/measures/neural_collapse": (
         ("1 / values[keep]) / classes", "1 / values[keep])"),
         ("norms.std() / norms.mean()", "norms.var() / norms.mean()"),
     ),
-    "measures/norms": (
+    "dlatlas/measures/norms": (
         ("spectral_norms(weights)).square()", "spectral_norms(weights))"),
         (".pow(2 / 3).sum(-1).pow(1.5)", ".pow(2 / 3).sum(-1).pow(2 / 3)"),
         ("spectral_norms(weights).prod(-1)", "spectral_norms(weights).sum(-1)"),
     ),
-    "theory/arc_cosine": (
+    "dltheory/theory/arc_cosine": (
         ("c * (np.pi - np.arccos(c))", "c * np.arccos(c)"),
         ("cosine * dual_of_slope(cosine)", "dual_of_slope(cosine)"),
     ),
-    "theory/catapult": (("lr * kernel - 4)", "lr * kernel - 2)"), ("1 - lr * kernel + lr", "1 - lr * kernel - lr")),
-    "theory/deep_linear": (
+    "dltheory/theory/catapult": (
+        ("lr * kernel - 4)", "lr * kernel - 2)"),
+        ("1 - lr * kernel + lr", "1 - lr * kernel - lr"),
+    ),
+    "dltheory/theory/deep_linear": (
         ("** (2 - 2 / factors) * (target", "** (2 - 1 / factors) * (target"),
         ("rates = -factors *", "rates = factors *"),
         ("(share * np.log(share)).sum()))", "(share * np.log2(share)).sum()))"),
     ),
-    "theory/exponential_law": (("law - steps - 1 / n", "law - steps"), ("(1 + above) / (1 +", "above / (1 +")),
-    "theory/hard_margin": (
+    "dltheory/theory/exponential_law": (("law - steps - 1 / n", "law - steps"), ("(1 + above) / (1 +", "above / (1 +")),
+    "dltheory/theory/hard_margin": (
         ("alpha = u / (1 - u.sum())", "alpha = u / (1 + u.sum())"),
         ("s = np.log(rate) - mean", "s = np.log(rate) + mean"),
     ),
-    "theory/interpolation": (("z - step / 2", "z + step / 2"),),
-    "theory/lazy": (("(1 - h**2) * a**2", "(1 - h) * a**2"), ("return kernel / len(a)", "return kernel")),
-    "theory/majority_vote": (("ndtr(-snr)", "ndtr(snr)"), ("else 2) * adversaries", "else 1) * adversaries")),
-    "theory/mean_field": (
+    "dltheory/theory/interpolation": (("z - step / 2", "z + step / 2"),),
+    "dltheory/theory/lazy": (("(1 - h**2) * a**2", "(1 - h) * a**2"), ("return kernel / len(a)", "return kernel")),
+    "dltheory/theory/majority_vote": (("ndtr(-snr)", "ndtr(snr)"), ("else 2) * adversaries", "else 1) * adversaries")),
+    "dltheory/theory/mean_field": (
         ("2 / np.pi * np.arcsin", "np.arcsin"),
         ("back * u\n", "u\n"),
         ("4 / np.pi * np.stack", "2 / np.pi * np.stack"),
         ("2 * scale * height * cross", "scale * height * cross"),
     ),
-    "theory/nested_variance": (
+    "dltheory/theory/nested_variance": (
         ("(grand**2).sum(-1) - between / sets", "(grand**2).sum(-1)"),
         ("between - within / starts", "between"),
         ("(sets * (starts - 1))", "(sets * starts)"),
         ("(n - 1) * outputs /", "n * outputs /"),
     ),
-    "theory/norms": (
+    "dltheory/theory/norms": (
         ("top * np.sign(u) * share", "top * share"),
         ("np.inf if p == 1 else 1.0 if", "1.0 if p == 1 else np.inf if"),
     ),
-    "theory/random_feature_ridge": (
+    "dltheory/theory/random_feature_ridge": (
         ("(z**2 - 1) / np.sqrt(2)", "(z**2 - 1) / 2"),
         ("pairs = d * (d + 1) / 2", "pairs = d * (d - 1) / 2"),
         ("noise * (found.factor - 1)", "noise * found.factor"),
         ("found.bias * found.factor - average", "found.bias * found.factor - found.floor"),
         ("r - ridge - r / p *", "r - ridge - ridge / p *"),
     ),
-    "theory/reverse_diffusion": (
+    "dltheory/theory/reverse_diffusion": (
         ("ratio - 1 - np.log(ratio)", "ratio + 1 - np.log(ratio)"),
         ("2 * np.exp(-gap) / va", "np.exp(-gap) / va"),
     ),
-    "theory/ridgeless": (("+ 1 - np.minimum(n, p))", "- np.minimum(n, p))"), ("np.abs(p - n) - 1", "np.abs(p - n)")),
-    "theory/tangent_kernel": (
+    "dltheory/theory/ridgeless": (
+        ("+ 1 - np.minimum(n, p))", "- np.minimum(n, p))"),
+        ("np.abs(p - n) - 1", "np.abs(p - n)"),
+    ),
+    "dltheory/theory/tangent_kernel": (
         ("theta = theta * slope + sigma", "theta = theta + sigma"),
         ("- 4 * k12**2", "- k12**2"),
         ("arc_cosine.dual(k12 / size) / 2", "arc_cosine.dual(k12 / size)"),
     ),
-    "theory/saddle_escape": (
+    "dltheory/theory/saddle_escape": (
         ("dtype=float) / 2)[..., None, None]", "dtype=float))[..., None, None]"),
         ("(np.euler_gamma + math.log(2)) / 2", "np.euler_gamma / 2"),
         ("d - 1) / b", "d) / b"),
         ("np.exp(-np.asarray(t", "np.exp(np.asarray(t"),
         ("np.exp(b * at**2 / 2)", "np.exp(b * at / 2)"),
     ),
-    "theory/unconstrained_features": (("1 - np.asarray(c, dtype=float)", "1 - np.asarray(c, dtype=float) ** 2"),),
-    "theory/weisfeiler_lehman": (("within * (within - 1) // 2", "within * (within + 1) // 2"),),
-    "statistics": (
+    "dltheory/theory/unconstrained_features": (
+        ("1 - np.asarray(c, dtype=float)", "1 - np.asarray(c, dtype=float) ** 2"),
+    ),
+    "dltheory/theory/weisfeiler_lehman": (("within * (within - 1) // 2", "within * (within + 1) // 2"),),
+    "dlatlas/judging/statistics": (
         ("off.max() if worst", "off.min() if worst"),
         ("chosen &= values <= high", "chosen &= values < high"),
         ("float(x @ y / (x @ x))", "float(y @ y / (x @ y))"),
         ('values.max() if end == "largest"', 'values.min() if end == "largest"'),
         ("np.exp(np.log(values.where(values > 0)).mean(over))", "values.mean(over)"),
     ),
-    "verdict": (
+    "dlatlas/judging/verdict": (
         ("return self.bound - estimate", "return estimate - self.bound"),
         ("high < least or low > most", "high < least and low > most"),
         ("least <= low and high <= most", "least <= low or high <= most"),
@@ -141,33 +149,32 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 ELSEWHERE = {
-    "theory/reverse_diffusion": "studies/score_sampling_convergence",
-    "theory/unconstrained_features": "studies/neural_collapse_mse_ufm",
+    "dltheory/theory/reverse_diffusion": "dltheory/sampling/score_sampling_convergence",
+    "dltheory/theory/unconstrained_features": "dltheory/representation/neural_collapse_mse_ufm",
 }
 """Modules that the tests of a study test."""
 
 
 def tests_of(module: str) -> Path:
-    """The tests of a module."""
-    module = ELSEWHERE.get(module, module)
-    folder, _, name = module.rpartition("/")
-    return ROOT / "tests" / folder / f"test_{name}.py"
+    """The tests of a module: those of the instrument mirror its rooms, those of the atlas its package."""
+    folder, _, name = ELSEWHERE.get(module, module).removeprefix("dlatlas/").rpartition("/")
+    return Path("tests", folder, f"test_{name}.py")
 
 
-def survives(source: Path, module: str, old: str, new: str) -> bool:
-    """Whether every test of the module passes with a fault in it.
+def survives(copy: Path, module: str, old: str, new: str) -> bool:
+    """Whether every test of the module passes in a copy of the checkout with a fault in it.
 
     Raises:
         SystemExit: the line is no longer there.
     """
-    path = source / "dlatlas" / f"{module}.py"
+    path = copy / "src" / f"{module}.py"
     text = path.read_text()
     if old not in text:
-        sys.exit(f"workflow/mutate.py: src/dlatlas/{module}.py no longer has {old!r}")
+        sys.exit(f"workflow/mutate.py: src/{module}.py no longer has {old!r}")
     path.write_text(text.replace(old, new, 1))
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", str(tests_of(module))]
-    env = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False)
     path.write_text(text)
     if done.returncode not in (0, 1):
         sys.exit(f"workflow/mutate.py: {tests_of(module)}: {done.stdout.decode()[-500:]}")
@@ -178,12 +185,15 @@ def main() -> None:
     """Plants them all."""
     left, planted = [], 0
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "src"
-        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        copy = Path(folder)
+        for name in ("src", "tests", "params"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        for name in ("pyproject.toml", "data.dvc"):
+            shutil.copy(ROOT / name, copy / name)
         for module, faults in FAULTS.items():
             for old, new in faults:
                 planted += 1
-                if survives(source, module, old, new):
+                if survives(copy, module, old, new):
                     left.append(f"{module}: {old} -> {new}")
                     sys.stdout.write(f"survives: {left[-1]}\n")
     share = 1 - len(left) / planted
