@@ -51,6 +51,22 @@ def test_what_shares_a_panel_keeps_its_colour_in_the_others(cube):
     assert colors == [[PALETTE[0], CONTROL, PALETTE[1]], [PALETTE[2], PALETTE[1]]]
 
 
+def test_every_run_is_a_point_where_both_axes_differ_from_run_to_run(cube):
+    cube = cube.assign(twin=cube["error"] * xr.DataArray([1.0, 2.0, 3.0], dims="seed"))
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), panel("error", "twin", at="runs"))
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), np.outer([2, 1, 0.5, 0.25], [1, 2, 3]).ravel())
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.repeat([2, 1, 0.5, 0.25], 3))
+
+
+def test_each_series_has_its_power_law_beside_it(cube):
+    cube = cube.assign(square=cube["error"] ** 2)
+    powers = panel(["error", "square"], "ratio", slope=[(-1, "one"), (-2, "two")], log="xy")
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), powers)
+    for line, exponent in zip(axes.lines[-2:], (-1, -2)):
+        x, y = line.get_data()
+        np.testing.assert_allclose(y, 1.6 * x**exponent)
+
+
 def test_a_threshold_may_be_a_prediction(cube):
     mark = {"ratio": ("half", "n = p")}
     (axes,) = axes_of(

@@ -14,7 +14,7 @@ class Panel:
     by: str
     line: Any
     where: Mapping[str, Any]
-    at: Literal["mean", "median", "log mean"]
+    at: Literal["mean", "median", "log mean", "runs"]
     log: str
     mark: Mapping[str, Any]
     grey: Mapping[str, Any]
@@ -38,7 +38,7 @@ def panel(
     by: str = "",
     line: Any = "same",  # noqa: ANN401
     where: Mapping[str, Any] | None = None,
-    at: Literal["mean", "median", "log mean"] = "mean",
+    at: Literal["mean", "median", "log mean", "runs"] = "mean",
     log: str = "",
     mark: Mapping[str, Any] | None = None,
     grey: Mapping[str, Any] | None = None,
@@ -65,12 +65,14 @@ def panel(
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
             one line in black, a mapping of series to predictions, or "" for none.
         where: which runs; dimensions that are left over are averaged.
-        at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean.
+        at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean; ``runs`` for
+            a point for each run, where x differs from run to run, too.
         log: logarithmic axes: "", "x", "y" or "xy".
         mark: thresholds of the theory by coordinate (or ``"y"``), each a value or a prediction's name: named beside its
             line if ``(value, name)``.
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
-        slope: exponents of power laws to compare with, each with its name, drawn beside the data.
+        slope: exponents of power laws to compare with, each with its name, drawn beside the first series; each beside
+            its own if there are as many.
         title: above the panel, left.
         labels: what legends say for a value of ``by``, for the name of ``by``, or for a series.
         xlabel: instead of long name and unit.

@@ -89,8 +89,9 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", co
     drawn = []
     for series in _series(study, sample, panel, colors):
         x, values = _measured(sample, panel, series)
-        drawn.append((x, np.nanmean(values.mean("seed").values)))
-        look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
+        drawn.append((x, values.mean("seed").values))
+        look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
+        look |= {"markersize": 2.5} if panel.at == "runs" else {}
         middle = "median" if panel.at == "median" else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
         if series.line:
@@ -98,10 +99,11 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", co
     if isinstance(panel.line, str) and panel.line not in ("", "same"):
         name = panel.labels.get(panel.line, panel.line.replace("_", " "))
         _draw_line(axes, sample, smooth, panel, Series(None, panel.where, INK, "", name, panel.line))
-    for exponent, text in panel.slope:
-        x, height = drawn[0]
-        low, high = float(np.min(x[x > 0])), float(np.max(x))
-        power(axes, np.geomspace(low, high, 20), exponent, (np.sqrt(low * high), 1.6 * height), text)
+    for number, (exponent, text) in enumerate(panel.slope):
+        x, y = drawn[number if len(panel.slope) == len(drawn) else 0]
+        x, y = x[(x > 0) & (y > 0)], y[(x > 0) & (y > 0)]
+        center = np.exp(np.log(x).mean()), 1.6 * np.exp(np.log(y).mean())
+        power(axes, np.geomspace(x.min(), x.max(), 20), exponent, center, text)
 
 
 def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str]) -> Iterator[Series]:
@@ -157,6 +159,9 @@ def _measured(sample: Sample, panel: "Panel", series: Series) -> "tuple[NDArray[
 
     values = sample.observe(series.of, series.where).astype(float)
     axis = sample.observe(panel.x, series.where)
+    if panel.at == "runs":
+        values, axis = xr.broadcast(values, axis)
+        return axis.values.ravel().astype(float), xr.DataArray(values.values.reshape(-1, 1), dims=("point", "seed"))
     if "seed" in axis.dims:
         axis = axis.mean("seed")
     own = [dim for dim in axis.dims if dim in values.dims]
