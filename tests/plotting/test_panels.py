@@ -53,7 +53,7 @@ def test_what_shares_a_panel_keeps_its_colour_in_the_others(cube):
 
 def test_every_run_is_a_point_where_both_axes_differ_from_run_to_run(cube):
     cube = cube.assign(twin=cube["error"] * xr.DataArray([1.0, 2.0, 3.0], dims="seed"))
-    (axes,) = drawn(cube, lambda cube: xr.Dataset(), panel("error", "twin", at="runs"))
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset(), panel("error", "twin", at="runs"))
     np.testing.assert_allclose(axes.lines[0].get_xdata(), np.outer([2, 1, 0.5, 0.25], [1, 2, 3]).ravel())
     np.testing.assert_allclose(axes.lines[0].get_ydata(), np.repeat([2, 1, 0.5, 0.25], 3))
 
@@ -61,7 +61,7 @@ def test_every_run_is_a_point_where_both_axes_differ_from_run_to_run(cube):
 def test_each_series_has_its_power_law_beside_it(cube):
     cube = cube.assign(square=cube["error"] ** 2)
     powers = panel(["error", "square"], "ratio", slope=[(-1, "one"), (-2, "two")], log="xy")
-    (axes,) = drawn(cube, lambda cube: xr.Dataset(), powers)
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset(), powers)
     for line, exponent in zip(axes.lines[-2:], (-1, -2)):
         x, y = line.get_data()
         np.testing.assert_allclose(y, 1.6 * x**exponent)
@@ -128,3 +128,12 @@ def test_a_short_logarithmic_y_axis_has_values_between_powers_of_ten(drawn, fall
     assert texts <= shown
     assert len(shown) >= 2
     assert not axes.yaxis.get_minor_ticks()
+
+
+def test_named_series_have_a_colour_each_and_controls_are_grey(drawn):
+    series = {"a": {"kind": "plain"}, "wide": {"kind": "other", "width": (512, None)}, "b": {"kind": "other"}}
+    (axes,) = drawn(panel("loss", "width", series=series, grey={"y": ["wide"]}))
+    points = [bars.lines[0] for bars in axes.containers]
+    assert [line.get_color() for line in points] == [PALETTE[0], CONTROL, PALETTE[1]]
+    assert [len(line.get_xdata()) for line in points] == [7, 4, 7]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(series)

@@ -10,23 +10,22 @@ Corrections of the catalogue, by its audit:
 - plain Jacobi iteration is symmetric in k and N + 1 - k; not run.
 """
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, flag, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
+from dlatlas import Study, choice, claim, count, derived, flag, number, panel, variable, where
 from dlatlas.judging.statistics import deviation, exponent
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
 from dltheory.data.circle_waves import FREQUENCIES, amplitudes
+from dltheory.measures.crossing import first_below
 from dltheory.theory.arc_cosine import circle_rates
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
+
+WIDE = {"width": (1000, None)}
+PLAIN = {"harmonics": 1, "outer_only": False, "scale": 0.03, **WIDE}
+OUTER, FOURIER, MOVING = {**PLAIN, "outer_only": True}, {**PLAIN, "harmonics": 16}, {**PLAIN, "scale": 1.0}
 
 
 def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -38,84 +37,23 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """Steps after which half of each wave is left, by the infinitely wide network's kernel."""
+    """What is left of each wave, and when half of it is, by the infinitely wide network's kernel."""
     import xarray as xr
 
-    fixed = json.loads(cube.attrs["fixed"])
-    n, lr = int(fixed["n_train"]), float(fixed["lr"])
-    found = [
-        np.log(0.5) / np.log1p(-lr * circle_rates(n, int(harmonics), FREQUENCIES, bool(outer)))
+    rates = [
+        circle_rates(int(cube["n_train"]), int(harmonics), FREQUENCIES, bool(outer))
         for harmonics, outer in zip(cube["harmonics"].values, cube["outer_only"].values)
     ]
-    return xr.Dataset({"half": (("network", "frequency"), found)}, cube.coords)
+    decay = np.log1p(-float(cube["lr"]) * xr.DataArray(rates, dims=("network", "frequency")))
+    return xr.Dataset({"left": np.exp(decay * cube["step"]), "half": np.log(0.5) / decay}, cube.coords)
 
-
-def with_times(cube: "xr.Dataset") -> "xr.Dataset":
-    """The cube and ``half``: the step at which half of a wave is left, log-interpolated; NaN if it never is."""
-    left = np.moveaxis(cube["left"].values, cube["left"].get_axis_num("step"), -1)
-    steps, below = cube["step"].values.astype(float), left < 0.5
-    at = below.argmax(-1)
-    after, before = (np.take_along_axis(left, np.maximum(i, 0)[..., None], -1)[..., 0] for i in (at, at - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.log(before / 0.5) / np.log(before / after)
-    time = np.where(below.any(-1) & (at > 0), steps[at - 1] + share * (steps[at] - steps[at - 1]), np.nan)
-    dims = [dim for dim in cube["left"].dims if dim != "step"]
-    return cube.assign(half=(dims, time))
-
-
-def half(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The step at which half of each wave is left."""
-    return with_times(cube)["half"]
-
-
-def off_kernel(cube: "xr.Dataset", theory: "xr.Dataset", **settings: Any) -> float:  # noqa: ANN401
-    """Mean relative deviation of those steps from the kernel's."""
-    return deviation(with_times(cube), theory, of="half", **settings)
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Error by frequency along training, and time to half of each frequency."""
-    from dlatlas.judging.statistics import select
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, shades, versus
-
-    figure, (left, right) = new_figure(2)
-    wide = int(cube["width"].max())
-    path = select(cube, {**PLAIN, "width": wide})["left"].mean("seed")
-    for color, k in zip(shades(len(FREQUENCIES)), FREQUENCIES):
-        left.plot(path["step"][1:], path.sel(frequency=k)[1:], "o-", color=color, markersize=3, linewidth=1.0,
-                  label=f"k = {k}")  # fmt: skip
-    timed = with_times(cube)
-    shown = (
-        (PALETTE[0], PLAIN, "both layers"),
-        (PALETTE[2], MOVING, "both, target of size 1"),
-        (PALETTE[1], OUTER, "output layer"),
-        (CONTROL, FOURIER, "Fourier inputs"),
-    )
-    for color, name, text in shown:
-        where = {**name, "width": wide}
-        versus(right, timed, theory, "half", "frequency", where, color=color, label=text)
-    left.set(xscale="log", xlabel="step", ylabel="error left at frequency k", ylim=(-0.03, 1.2))
-    right.set(xscale="log", yscale="log", xlabel="frequency  k", ylabel="steps until half is left")
-    right.set_xticks(FREQUENCIES, [str(k) for k in FREQUENCIES])
-    right.minorticks_off()
-    legend(left, loc="upper left", ncols=5, handlelength=0.8, columnspacing=0.9)
-    legend(right, loc="upper left")
-    letters((left, right), ("both layers trained", "lines: tangent kernel"))
-    return figure
-
-
-RAHAMAN, BASRI = "Rahaman et al. 2019", "Basri et al. 2019"
-PLAIN = {"harmonics": 1, "outer_only": False, "scale": 0.03}
-OUTER = {"harmonics": 1, "outer_only": True, "scale": 0.03}
-FOURIER = {"harmonics": 16, "outer_only": False, "scale": 0.03}
-MOVING = {"harmonics": 1, "outer_only": False, "scale": 1.0}
-WIDE = {"width": (1000, None)}
 
 STUDY = Study(
     title="Networks learn low frequencies first",
-    rows=("spectral-bias-frequency-order", "frequency-principle"),
+    rows=["spectral-bias-frequency-order", "frequency-principle"],
     kind="train",
-    statement=(
+    papers=["rahaman2019", "basri2019", "xu2019b", "jacot2018", "cho2009"],
+    says=(
         "Rahaman et al., Xu et al. and Basri et al. (2019): trained on a sum of waves, a network learns the slow ones "
         "first, even if the fast ones are larger. On the circle a wide two-layer ReLU network needs a time that grows "
         "as the square of the frequency, the inverse eigenvalue of its tangent kernel, and as its fourth power if only "
@@ -125,7 +63,6 @@ STUDY = Study(
         r"\hat r_k(t) = \hat r_k(0)\, e^{-\lambda_k t}, \qquad \Theta(c) = \Sigma(c) + c\,\dot\Sigma(c), \qquad "
         r"\lambda_k \sim k^{-2}"
     ),
-    papers=("rahaman2019", "basri2019", "xu2019b", "jacot2018", "cho2009"),
     parameters={
         "inputs": count(2, "input dimension: twice the harmonics"),
         "width": count(1024, "hidden units"),
@@ -135,68 +72,57 @@ STUDY = Study(
         "amplitude": choice("rising", ("equal", "rising"), "amplitudes of the waves: equal, or in proportion to k"),
         "harmonics": count(1, "harmonics of the angle in the input; more than one are Fourier features"),
     },
-    shape=("inputs", "width", "n_train", "harmonics", "amplitude"),
+    shape=["inputs", "width", "n_train", "harmonics", "amplitude"],
     measure=measure,
-    variables={
-        "left": Variable("error at a frequency over the wave's amplitude", "1", f"{RAHAMAN}, section 3",
-                         {"frequency": list(FREQUENCIES)}),
-    },
     cost=lambda run: 100.0 + run["width"],
+    variables={
+        "left": variable("error at a frequency over the wave's amplitude", "section 3", frequency=list(FREQUENCIES)),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="low frequencies first",
-            statement="Frequencies are learnt in their order although amplitudes rise with frequency.",
-            source=f"{RAHAMAN}, section 3; Xu et al. 2019",
-            quantity="log-log slope of the steps to half against k, rising amplitudes [1]",
-            statistic=exponent,
-            holds={"of": half, "along": "frequency", "where": {**PLAIN, **WIDE}},
-            expected=AtLeast(1.0),  # at least in proportion
-            control=Control("With Fourier features up to 16 there is no such order.",
-                            {"where": {**FOURIER, **WIDE}}),
-            permute="frequency",
+    observables={
+        "half": derived("steps until half of a wave is left",
+                        lambda cube, theory: first_below(cube["left"], 0.5, along="step")),
+    },
+    claims=[
+        claim(
+            "low frequencies first", "Frequencies are learnt in their order although amplitudes rise with frequency.",
+            "section 3; xu2019b",
+            exponent("half", "frequency", PLAIN) >= 1.0, shuffle="frequency", why="at least in proportion",
+            fails=where("With Fourier features up to 16 there is no such order.", harmonics=16),
         ),
-        Claim(
-            name="square of the frequency",
-            statement="With both layers trained the time grows as k².",
-            source=f"{BASRI}, theorem 4; eigenvalues of the tangent kernel on the circle go as k⁻²",
-            quantity="log-log slope of the steps to half against k, 4 to 16 [1]",
-            statistic=exponent,
-            holds={"of": half, "along": "frequency", "where": {**PLAIN, **WIDE, "frequency": (4, None)}},
-            expected=Equals(2.0, 0.3),
-            control=Control("With Fourier features it does not grow.",
-                            {"where": {**FOURIER, **WIDE, "frequency": (4, None)}}),
-            permute="frequency",
+        claim(
+            "square of the frequency", "With both layers trained the time grows as k².",
+            "basri2019, theorem 4; eigenvalues of the tangent kernel on the circle go as k⁻²",
+            exponent("half", "frequency", {**PLAIN, "frequency": (4, None)}).within(2.0, 0.3), shuffle="frequency",
+            fails=where("With Fourier features it does not grow.", harmonics=16),
         ),
-        Claim(
-            name="kernel times",
-            statement="The times themselves are those of the infinitely wide network's kernel, ln ½ / ln(1 - η λ_k).",
-            source="Jacot et al. 2018; kernel gradient flow in the eigenbasis",
-            quantity="mean relative deviation, both layers [1]",
-            statistic=off_kernel,
-            holds={"where": {**PLAIN, **WIDE}},
-            expected=AtMost(0.15),
-            control=Control("A target of size 1 moves the features, and the times with them.",
-                            {"where": {**MOVING, **WIDE}}),
-            permute="frequency",
+        claim(
+            "kernel times",
+            "The times themselves are those of the infinitely wide network's kernel, ln ½ / ln(1 - η λ_k).",
+            "jacot2018; kernel gradient flow in the eigenbasis",
+            deviation("half", where=PLAIN) <= 0.15, shuffle="frequency",
+            fails=where("A target of size 1 moves the features, and the times with them.", scale=1.0),
         ),
-        Claim(
-            name="output layer only",
-            statement="So are those of the output layer alone, whose eigenvalues go as k⁻⁴.",
-            source="arc-cosine kernel of order 1 on the circle (Cho & Saul 2009); slope 4.006 for k of 20 on",
-            quantity="mean relative deviation, k up to 4 [1]",
-            statistic=off_kernel,
-            holds={"where": {**OUTER, **WIDE, "frequency": (None, 4)}},
-            expected=AtMost(0.15),
-            control=Control("Those of both layers with a target of size 1 are not the kernel's.",
-                            {"where": {**MOVING, **WIDE, "frequency": (4, None)}}),
-            permute="frequency",
+        claim(
+            "output layer only", "So are those of the output layer alone, whose eigenvalues go as k⁻⁴.",
+            "arc-cosine kernel of order 1 on the circle (cho2009); slope 4.006 for k of 20 on",
+            deviation("half", where={**OUTER, "frequency": (None, 4)}) <= 0.15, shuffle="frequency",
+            fails=where("Those of both layers with a target of size 1 are not the kernel's.",
+                        **MOVING, frequency=(4, None)),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("left", "step", by="frequency", where={**PLAIN, "step": (1, None)}, log="x", ylim=(-0.03, 1.2),
+              labels={k: f"k = {k}" for k in FREQUENCIES}, ylabel="error left at frequency k",
+              title="both layers trained", legend="",
+              draw=lambda axes, *_: axes.legend(loc="upper left", ncols=5, handlelength=0.8, columnspacing=0.7)),
+        panel("half", "frequency", log="xy", legend="upper left", xlabel="frequency  k", title="lines: tangent kernel",
+              series={"both layers": PLAIN, "both, target of size 1": MOVING, "output layer": OUTER,
+                      "Fourier inputs": FOURIER}, grey={"y": ["Fourier inputs"]}),
+    ],
     caption=(
-        "Left: what is left of each wave along training. Right: steps until half of it is left, measured (points) and "
-        "by the tangent kernel of the infinitely wide network (lines); grey: Fourier features of the angle as input."
+        "Left: what is left of each wave along training. Right: steps until half of it is left. Points: measured; "
+        "lines: by the tangent kernel of the infinitely wide network; grey: Fourier features of the angle as input."
     ),
     about=(
         "With a small target all times are the kernel's: within 7 % with both layers, 1 % with the output layer "
