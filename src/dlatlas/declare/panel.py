@@ -73,7 +73,8 @@ def panel(
         ylabel: instead of long name and unit.
         xlim: instead of what the data ask for.
         ylim: instead of what the data ask for.
-        legend: where, as Matplotlib says it; "" for none.
+        legend: where, as Matplotlib says it; "below" for below all panels; "" for none. One series alone is named only
+            if it says where.
         joined: points joined by thin lines, where there is no theory.
         also: further series with channels of their own, over the same axes.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.

@@ -1,6 +1,6 @@
 """A study's figure from its declared panels: theory as lines, measurement as points, the control grey."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,8 @@ FINE = 200
 """Points of a smooth line."""
 TICKS = 8
 """At most so many values of a logarithmic axis are written at their own places."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COOL = (PALETTE[0], PALETTE[2], PALETTE[5])
+"""The colours of the palette that are like shades."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,16 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     figure, axes = new_figure(columns, -(-len(study.picture) // columns))
     sample = Sample(cube, theory, study.observables)
     for each, panel in zip(axes, study.picture):
-        for layer in (panel, *panel.also):
-            _draw_layer(each, study, sample, layer)
+        layers = (panel, *panel.also)
+        for number, layer in enumerate(layers):
+            _draw_layer(each, study, sample, layer, _left_over(cube, layers[:number]))
         _finish(each, study, sample, panel)
         if panel.draw is not None:
             panel.draw(each, cube, theory)
-        if panel.legend and len(each.get_legend_handles_labels()[0]) > (0 if panel.draw else 1):
+        named = each.get_legend_handles_labels()
+        if panel.legend == "below" and named[0]:
+            figure.legend(*named, loc="outside lower center", ncols=3, fontsize=8)
+        elif panel.legend and len(named[0]) > (0 if panel.draw or panel.legend != "best" else 1):
             legend(each, loc=panel.legend)
     for each in axes[len(study.picture) :]:
         each.remove()
@@ -73,10 +78,26 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     return figure
 
 
-def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
+def _left_over(cube: "xr.Dataset", layers: "Sequence[Panel]") -> tuple[str, ...]:
+    """The colours that layers leave for the next one; beside shades of blue and green the warm ones."""
+    colors = PALETTE
+    for layer in layers:
+        values = np.unique(cube[layer.by].values) if layer.by in cube.coords else None
+        if values is not None and _ordered(values):
+            colors = tuple(color for color in colors if color not in COOL)
+        elif not layer.grey.get("y"):
+            colors = colors[len(layer.y) if values is None else len(values) :]
+    return colors or PALETTE
+
+
+def _ordered(values: NDArray[Any]) -> bool:
+    return np.issubdtype(values.dtype, np.number) and values.dtype != bool
+
+
+def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Sequence[str]) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel):
+    for series in _series(study, sample, panel, colors):
         x, values = _measured(sample, panel, series)
         drawn.append((x, np.nanmean(values.mean("seed").values)))
         look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -93,21 +114,21 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") ->
         power(axes, np.geomspace(low, high, 20), exponent, (np.sqrt(low * high), 1.6 * height), text)
 
 
-def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
+def _series(study: "Study", sample: Sample, panel: "Panel", palette: Sequence[str] = PALETTE) -> Iterator[Series]:
     """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
         for number, of in enumerate(panel.y):
             name = panel.labels.get(of) or label(of, cube, study)[0]
             grey = of in panel.grey.get("y", ())
-            color = CONTROL if grey else PALETTE[number % len(PALETTE)]
+            color = CONTROL if grey else palette[number % len(palette)]
             yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
     elif panel.by:
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
         found = np.atleast_1d(cube[panel.by].values)
         values = list(dict.fromkeys(found.tolist()))
-        ordered = np.issubdtype(found.dtype, np.number) and found.dtype != bool
+        ordered = _ordered(found)
         grey = panel.grey.get(panel.by)
         greys = grey if isinstance(grey, list) else [grey]
         colored = [value for value in values if value not in greys]
@@ -119,7 +140,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
             yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
     else:
         name = panel.labels.get(panel.y[0], label(panel.y[0], cube, study)[0])
-        color = CONTROL if panel.grey.get("y") else PALETTE[0]
+        color = CONTROL if panel.grey.get("y") else palette[0]
         yield Series(panel.y[0], panel.where, color, "o", name or None, _line_of(panel, panel.y[0], panel.y[0]))
     others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
     if others:
