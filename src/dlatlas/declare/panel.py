@@ -68,7 +68,7 @@ def panel(
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
         slope: exponents of power laws to compare with, each with its name, drawn beside the data.
         title: above the panel, left.
-        labels: what legends say for a value of ``by``, or for a series.
+        labels: what legends say for a value of ``by``, for the name of ``by``, or for a series.
         xlabel: instead of long name and unit.
         ylabel: instead of long name and unit.
         xlim: instead of what the data ask for.

@@ -128,13 +128,14 @@ def _series(study: "Study", sample: Sample, panel: "Panel", palette: Sequence[st
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
         found = np.atleast_1d(cube[panel.by].values)
         values = list(dict.fromkeys(found.tolist()))
+        symbol = panel.labels.get(panel.by, panel.by)
         ordered = _ordered(found)
         grey = panel.grey.get(panel.by)
         greys = grey if isinstance(grey, list) else [grey]
         colored = [value for value in values if value not in greys]
         colors = dict(zip(colored, shades(len(colored)) if ordered else [*PALETTE, *PALETTE]))
         for value in values:
-            name = panel.labels.get(value, f"{panel.by} = {value:g}" if ordered else str(value).replace("_", "-"))
+            name = panel.labels.get(value, f"{symbol} = {value:g}" if ordered else str(value).replace("_", "-"))
             line = _line_of(panel, panel.y[0], value)
             color, marker = colors.get(value, CONTROL), "o" if value in colors else "s"
             yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
@@ -262,7 +263,7 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
     """A logarithmic x axis, its few values written at their own places, thinned until they do not touch."""
     if panel.x in cube.coords and (cube[panel.x].values <= 0).any():
         positive = cube[panel.x].values[cube[panel.x].values > 0]
-        axes.set_xscale("symlog", linthresh=float(positive.min()))
+        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.3)
     else:
         axes.set_xscale("log")
     values = np.unique(select(cube, panel.where)[panel.x].values) if panel.x in cube.coords else np.array([])

@@ -1,0 +1,27 @@
+import numpy as np
+import xarray as xr
+
+from dlatlas.declare.panel import panel
+from dlatlas.declare.study import Study
+from dlatlas.plotting.panels import draw_panels
+
+
+def drawn(**options):
+    """The axes of a figure of one panel: y against step, by lr."""
+    coords = {"step": [0, 1, 10, 100], "lr": [0.1, 0.2], "seed": range(3)}
+    values = np.random.default_rng(0).random((4, 2, 3))
+    cube = xr.Dataset({"y": (tuple(coords), values)}, coords)
+    study = Study("", [], "solve", [], "", "", {}, [], lambda cube: xr.Dataset(), "", picture=[
+        panel("y", "step", by="lr", **options)])  # fmt: skip
+    return draw_panels(study, cube, xr.Dataset()).axes[0]
+
+
+def test_a_legend_writes_the_symbol_of_a_coordinate_and_names_single_values():
+    axes = drawn(labels={"lr": "η", 0.2: "large"})
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["η = 0.1", "large"]
+
+
+def test_zero_has_a_narrow_place_of_its_own_on_a_logarithmic_axis():
+    axes = drawn(log="x")
+    zero, one, ten = (axes.transData.transform((x, 0.5))[0] for x in (0, 1, 10))
+    assert 0 < one - zero < 0.5 * (ten - one)
