@@ -1,49 +1,61 @@
-"""Declared panels: which colours their layers take and where their names stand."""
+import itertools
 
-from types import SimpleNamespace
-
-import matplotlib.colors as mc
 import numpy as np
 import pytest
 import xarray as xr
 
 from dlatlas.declare.panel import panel
+from dlatlas.declare.parameter import count
+from dlatlas.declare.study import Study
+from dlatlas.plotting.draw import settle
 from dlatlas.plotting.panels import draw_panels
-from dlatlas.plotting.style import CONTROL, PALETTE
+from dlatlas.plotting.style import CONTROL
 
 
 @pytest.fixture
-def cube():
-    """Two variables over three x, two widths and two rules."""
-    values = np.random.default_rng(0).uniform(1, 2, (3, 2, 2, 4))
-    dims = ("x", "width", "rule", "seed")
-    coords = {"x": [1, 2, 3], "width": [8, 64], "rule": ["sgd", "adam"], "seed": range(4)}
-    return xr.Dataset({"loss": (dims, values), "error": (dims, values + 1)}, coords)
+def drawn():
+    """``drawn(*panels)``: the axes of a picture of a loss that falls with width, in two kinds."""
+
+    def of(*panels, fall=-0.5):
+        width = 2 ** np.arange(6, 13)
+        loss = width[:, None, None] ** fall * np.exp(0.1 * np.arange(6).reshape(1, 2, 3))
+        coords = {"width": width, "kind": ["plain", "other"], "seed": range(3)}
+        cube = xr.Dataset({"loss": (("width", "kind", "seed"), loss)}, coords)
+        study = Study(
+            title="", rows=[], kind="solve", papers=[], says="", formula="", parameters={"width": count(1, "units")},
+            claims=[], theory=lambda cube: xr.Dataset(), caption="", picture=panels,
+        )  # fmt: skip
+        figure = draw_panels(study, cube, study.theory(cube))
+        settle(figure)
+        return figure.axes
+
+    return of
 
 
-def drawn(cube, *picture):
-    study = SimpleNamespace(picture=picture, observables={}, theory=lambda cube: xr.Dataset())
-    figure = draw_panels(study, cube, xr.Dataset())
-    return figure, [mc.to_hex(line.get_color()).upper() for line in figure.axes[0].get_lines()]
+def test_points_are_circles_and_squares_for_the_control_unless_a_marker_is_named(drawn):
+    grey = {"kind": "other"}
+    plain, named = drawn(
+        panel("loss", "width", "kind", grey=grey), panel("loss", "width", "kind", marker="^", grey=grey)
+    )
+    shapes = [[bars.lines[0].get_marker() for bars in axes.containers] for axes in (plain, named)]
+    assert shapes == [["o", "s"], ["^", "^"]]
+    assert plain.containers[1].lines[0].get_color() == CONTROL
 
 
-def test_layers_of_one_colour_each_take_the_next(cube):
-    also = [panel("error", "x"), panel("error", "x", grey={"y": True}), panel("error", "x")]
-    assert drawn(cube, panel("loss", "x", also=also))[1] == [PALETTE[0], PALETTE[1], CONTROL, PALETTE[2]]
-    assert drawn(cube, panel("loss", "x", by="rule", also=panel("error", "x")))[1] == [*PALETTE[:3]]
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_the_values_of_a_logarithmic_axis_do_not_touch(drawn, columns):
+    for axes in drawn(*[panel("loss", "width", log="xy") for _ in range(columns)]):
+        texts = [text for text in axes.get_xticklabels() if text.get_text()]
+        boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.x0)
+        assert len(texts) >= 3
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
-def test_beside_shades_they_are_warm(cube):
-    _, colors = drawn(cube, panel("loss", "x", by="width", also=[panel("error", "x"), panel("error", "x")]))
-    assert colors[2:] == ["#D55E00", "#CC79A7"]
-
-
-def test_a_legend_below_is_the_figure_s_own(cube):
-    figure, _ = drawn(cube, panel("loss", "x", by="width", legend="below"), panel("loss", "x", by="rule", legend=""))
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["width = 8", "width = 64"]
-    assert all(axes.get_legend() is None for axes in figure.axes)
-
-
-def test_one_series_alone_is_named_where_its_panel_says_where(cube):
-    assert drawn(cube, panel("loss", "x"))[0].axes[0].get_legend() is None
-    assert drawn(cube, panel("loss", "x", legend="upper left"))[0].axes[0].get_legend() is not None
+@pytest.mark.parametrize(("fall", "texts"), [(-0.5, {"0.02", "0.05", "0.1"}), (-2.0, {"$\\mathdefault{10^{-5}}$"})])
+def test_a_short_logarithmic_y_axis_has_values_between_powers_of_ten(drawn, fall, texts):
+    (axes,) = drawn(panel("loss", "width", log="xy"), fall=fall)
+    low, high = axes.get_ylim()
+    shown = {tick.label1.get_text() for tick in axes.yaxis.get_major_ticks() if low <= tick.get_loc() <= high}
+    assert texts <= shown
+    assert len(shown) >= 2
+    assert not axes.yaxis.get_minor_ticks()
