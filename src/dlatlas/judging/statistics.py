@@ -365,11 +365,11 @@ def statistic(
     """A statistic of one's own: a function of the runs' means, one array for each observable.
 
     Args:
-        function: ``(*arrays, **settings) -> array``. Each array is an ``xr.DataArray`` ``(draw, *settings)``, with
-            ``seed`` where ``by`` is ``runs``; the result has ``draw`` alone. Written with named dimensions, it works
-            for a thousand draws as for one.
+        function: ``(*arrays, **settings) -> array``. Each array is an ``xr.DataArray`` ``(draw, *settings)`` in the
+            order of the cube's dimensions, with ``seed`` where ``by`` is ``runs``; the result has ``draw`` alone.
+            Written with named dimensions, it works for a thousand draws as for one.
         of: what it looks at.
-        words: what it computes, for the page.
+        words: what it computes, for the page; ``{name}`` stands for a setting.
         where: see `dlatlas.judging.sample.select`.
         by: how runs become one number.
         keep: the dimensions that are not averaged; all of them if None.
@@ -379,6 +379,7 @@ def statistic(
 
     def compute(sample: Sample, self: Statistic) -> NDArray[np.float64]:
         arrays = [sample.reduced(sample.observe(each, self.where), self.by, keep) for each in self.of]
+        arrays = [array.transpose(DRAW, *sample.cube.dims, ..., missing_dims="ignore") for array in arrays]
         return np.asarray(function(*arrays, **self.settings))
 
     return Statistic(of, compute, words, where or {}, by, settings=settings, units=units)
