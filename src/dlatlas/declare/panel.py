@@ -25,7 +25,7 @@ class Panel:
     ylabel: str
     xlim: tuple[float | None, float | None] | None
     ylim: tuple[float | None, float | None] | None
-    legend: str
+    legend: str | tuple[float, float]
     joined: bool
     marker: str
     also: Sequence["Panel"] = field(default_factory=tuple)
@@ -49,7 +49,7 @@ def panel(
     ylabel: str = "",
     xlim: tuple[float | None, float | None] | None = None,
     ylim: tuple[float | None, float | None] | None = None,
-    legend: str = "best",
+    legend: str | tuple[float, float] = "best",
     joined: bool = False,
     marker: str = "",
     also: "Panel | Sequence[Panel]" = (),
