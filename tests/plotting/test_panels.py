@@ -9,7 +9,7 @@ from dlatlas.declare.parameter import count
 from dlatlas.declare.study import Study
 from dlatlas.plotting.draw import settle
 from dlatlas.plotting.panels import draw_panels
-from dlatlas.plotting.style import CONTROL
+from dlatlas.plotting.style import CONTROL, PALETTE
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def test_points_are_circles_and_squares_for_the_control_unless_a_marker_is_named
     shapes = [[bars.lines[0].get_marker() for bars in axes.containers] for axes in (plain, named)]
     assert shapes == [["o", "s"], ["^", "^"]]
     assert plain.containers[1].lines[0].get_color() == CONTROL
+
+
+def test_named_series_have_a_colour_each_and_controls_are_grey(drawn):
+    series = {"a": {"kind": "plain"}, "wide": {"kind": "other", "width": (512, None)}, "b": {"kind": "other"}}
+    (axes,) = drawn(panel("loss", "width", series=series, grey={"y": ["wide"]}))
+    points = [bars.lines[0] for bars in axes.containers]
+    assert [line.get_color() for line in points] == [PALETTE[0], CONTROL, PALETTE[1]]
+    assert [len(line.get_xdata()) for line in points] == [7, 4, 7]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(series)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])

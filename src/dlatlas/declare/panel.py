@@ -28,6 +28,7 @@ class Panel:
     legend: str | tuple[float, float]
     joined: bool
     marker: str
+    series: Mapping[str, Mapping[str, Any]]
     also: Sequence["Panel"] = field(default_factory=tuple)
     draw: Callable[..., None] | None = None
 
@@ -52,6 +53,7 @@ def panel(
     legend: str | tuple[float, float] = "best",
     joined: bool = False,
     marker: str = "",
+    series: Mapping[str, Mapping[str, Any]] | None = None,
     also: "Panel | Sequence[Panel]" = (),
     draw: Callable[..., None] | None = None,
 ) -> Panel:
@@ -79,6 +81,8 @@ def panel(
             if it says where.
         joined: points joined by thin lines, where there is no theory.
         marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
+        series: what legends say -> which runs beyond ``where``: a colour each, for settings that differ in more than
+            one coordinate; ``grey={"y": [...]}`` names the controls among them.
         also: further series with channels of their own, over the same axes.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
     """
@@ -86,5 +90,5 @@ def panel(
     others = (also,) if isinstance(also, Panel) else tuple(also)
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
-        ylabel, xlim, ylim, legend, joined, marker, others, draw,
+        ylabel, xlim, ylim, legend, joined, marker, series or {}, others, draw,
     )  # fmt: skip

@@ -127,6 +127,13 @@ def _series(study: "Study", sample: Sample, panel: "Panel", palette: Sequence[st
             grey = of in panel.grey.get("y", ())
             color = CONTROL if grey else palette[number % len(palette)]
             yield Series(of, panel.where, color, _marker(panel, grey), name, _line_of(panel, of, of))
+    elif panel.series:
+        greys = panel.grey.get("y", ())
+        colors = dict(zip([name for name in panel.series if name not in greys], PALETTE))
+        for name, settings in panel.series.items():
+            place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], panel.y[0])
+            marker = _marker(panel, name in greys)
+            yield Series(panel.y[0], place, colors.get(name, CONTROL), marker, name, line)
     elif panel.by:
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
