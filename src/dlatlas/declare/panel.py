@@ -25,7 +25,7 @@ class Panel:
     ylabel: str
     xlim: tuple[float | None, float | None] | None
     ylim: tuple[float | None, float | None] | None
-    legend: str
+    legend: str | tuple[float, float]
     joined: bool
     marker: str
     series: Mapping[str, Mapping[str, Any]]
@@ -50,7 +50,7 @@ def panel(
     ylabel: str = "",
     xlim: tuple[float | None, float | None] | None = None,
     ylim: tuple[float | None, float | None] | None = None,
-    legend: str = "best",
+    legend: str | tuple[float, float] = "best",
     joined: bool = False,
     marker: str = "",
     series: Mapping[str, Mapping[str, Any]] | None = None,
@@ -81,7 +81,8 @@ def panel(
         ylabel: instead of long name and unit.
         xlim: instead of what the data ask for.
         ylim: instead of what the data ask for.
-        legend: where, as Matplotlib says it; "" for none.
+        legend: where, as Matplotlib says it; "below" for below all panels; "" for none. One series alone is named only
+            if it says where.
         joined: points joined by thin lines, where there is no theory.
         marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
         series: what legends say -> which runs beyond ``where``: a colour each, for settings that differ in more than

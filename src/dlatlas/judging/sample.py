@@ -211,20 +211,40 @@ class Sample:
     def _used(
         self, of: "str | Observable", cube: "xr.Dataset", theory: "xr.Dataset", where: Mapping[str, Any]
     ) -> list[str]:
-        """The variables of the cube that an observable looks at, found by taking the others away."""
+        """The variables of the cube that an observable looks at: it is given none of them, and then what it asks for.
+
+        One that needs the others for something else, such as their sizes, is given all, and then one less at a time.
+        """
         if isinstance(of, str) and of not in self.observables:
             return [of] if of in cube.data_vars else []
-        used = [str(name) for name in cube.data_vars if name != "status"]
-        lean = cube
-        for name in list(used):
-            less = lean.drop_vars(name)
+        every = [str(name) for name in cube.data_vars if name != "status"]
+        used: list[str] = []
+        while len(used) < len(every):
             try:
-                self.look(of, *narrowed(less, theory, where))
+                self.look(of, *narrowed(cube.drop_vars([name for name in every if name not in used]), theory, where))
+            except Exception as error:
+                asked = _asked(error)
+                if asked not in every or asked in used:
+                    break
+                used.append(str(asked))
+            else:
+                return used
+        used = list(every)
+        for name in every:
+            less = [other for other in every if other not in used or other == name]
+            try:
+                self.look(of, *narrowed(cube.drop_vars(less), theory, where))
             except Exception:  # noqa: S112  it is needed
                 continue
             used.remove(name)
-            lean = less
         return used
+
+
+def _asked(error: BaseException) -> Hashable:
+    """The name that a data set was asked for in vain, if that is what an error says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error.args[0] if isinstance(error, KeyError) and error.args else None
 
 
 def _pick(data: "xr.Dataset", seeds: NDArray[np.int64]) -> "xr.Dataset":

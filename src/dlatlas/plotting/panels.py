@@ -35,6 +35,8 @@ FINE = 200
 """Points of a smooth line."""
 TICKS = 8
 """At most so many values of a logarithmic axis are written at their own places."""
+COOL = (PALETTE[0], PALETTE[2], PALETTE[5])
+"""The colours of the palette that are like shades."""
 INSIDE, LETTER = 0.72, 0.085
 """Share of a panel's width that is inside its axes, and inches that a digit of a tick's label takes."""
 SHORT = 60
@@ -64,12 +66,16 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     sample = Sample(cube, theory, study.observables)
     colors = _colors(study.picture)
     for each, panel in zip(axes, study.picture):
-        for layer in (panel, *panel.also):
-            _draw_layer(each, study, sample, layer, colors)
+        layers = (panel, *panel.also)
+        for number, layer in enumerate(layers):
+            _draw_layer(each, study, sample, layer, colors, _left_over(cube, layers[:number]))
         _finish(each, study, sample, panel)
         if panel.draw is not None:
             panel.draw(each, cube, theory)
-        if panel.legend and len(each.get_legend_handles_labels()[0]) > (0 if panel.draw else 1):
+        named = each.get_legend_handles_labels()
+        if panel.legend == "below" and named[0]:
+            figure.legend(*named, loc="outside lower center", ncols=3, fontsize=8)
+        elif panel.legend and len(named[0]) > (0 if panel.draw or panel.legend != "best" else 1):
             legend(each, loc=panel.legend)
     for each in axes[len(study.picture) :]:
         each.remove()
@@ -84,10 +90,28 @@ def _colors(picture: "Sequence[Panel]") -> dict[Any, str]:
     return {of: PALETTE[number % len(PALETTE)] for number, of in enumerate(shared)}
 
 
-def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str]) -> None:
+def _left_over(cube: "xr.Dataset", layers: "Sequence[Panel]") -> tuple[str, ...]:
+    """The colours that layers leave for the next one; beside shades of blue and green the warm ones."""
+    colors = PALETTE
+    for layer in layers:
+        values = np.unique(cube[layer.by].values) if layer.by in cube.coords else None
+        if values is not None and _ordered(values):
+            colors = tuple(color for color in colors if color not in COOL)
+        elif not layer.grey.get("y"):
+            colors = colors[len(layer.y) if values is None else len(values) :]
+    return colors or PALETTE
+
+
+def _ordered(values: NDArray[Any]) -> bool:
+    return np.issubdtype(values.dtype, np.number) and values.dtype != bool
+
+
+def _draw_layer(
+    axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str], palette: Sequence[str]
+) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel, colors):
+    for series in _series(study, sample, panel, colors, palette):
         x, values = _measured(sample, panel, series)
         drawn.append((x, values.mean("seed").values))
         look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -106,7 +130,9 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", co
         power(axes, np.geomspace(x.min(), x.max(), 20), exponent, center, text)
 
 
-def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str]) -> Iterator[Series]:
+def _series(
+    study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str], palette: Sequence[str] = PALETTE
+) -> Iterator[Series]:
     """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
@@ -117,7 +143,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any,
             yield Series(of, panel.where, color, _marker(panel, grey), name, _line_of(panel, of, of))
     elif panel.series:
         greys = panel.grey.get("y", ())
-        colors = dict(zip([name for name in panel.series if name not in greys], PALETTE))
+        colors = dict(zip([name for name in panel.series if name not in greys], palette))
         for name, settings in panel.series.items():
             place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], panel.y[0])
             marker = _marker(panel, name in greys)
@@ -128,11 +154,11 @@ def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any,
         found = np.atleast_1d(cube[panel.by].values)
         values = list(dict.fromkeys(found.tolist()))
         symbol = panel.labels.get(panel.by, panel.by)
-        ordered = np.issubdtype(found.dtype, np.number) and found.dtype != bool
+        ordered = _ordered(found)
         grey = panel.grey.get(panel.by)
         greys = grey if isinstance(grey, list) else [grey]
         colored = [value for value in values if value not in greys]
-        colors = dict(zip(colored, shades(len(colored)) if ordered else [*PALETTE, *PALETTE]))
+        colors = dict(zip(colored, shades(len(colored)) if ordered else [*palette, *palette]))
         for value in values:
             name = panel.labels.get(value, f"{symbol} = {value:g}" if ordered else str(value).replace("_", "-"))
             line = _line_of(panel, panel.y[0], value)
@@ -141,7 +167,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any,
     else:
         name = panel.labels.get(panel.y[0], label(panel.y[0], study, cube)[0])
         grey = bool(panel.grey.get("y"))
-        color, marker = CONTROL if grey else PALETTE[0], _marker(panel, grey)
+        color, marker = CONTROL if grey else palette[0], _marker(panel, grey)
         yield Series(panel.y[0], panel.where, color, marker, name or None, _line_of(panel, panel.y[0], panel.y[0]))
     others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
     if others:

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import average, extreme, select
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
+from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas.judging.sample import select
+from dlatlas.judging.statistics import average, largest, most, smallest, statistic
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
+NETWORK = {"width": (64, None)}
+MILD, PLAIN = {**NETWORK, "weight_decay": (None, 5e-4)}, {**NETWORK, "weight_decay": 0.0}
 CHANCE = 0.9
 """The test error of guessing one of ten classes."""
 
@@ -52,92 +50,30 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
     return ((1 - q) * clean + CHANCE * q).to_dataset(name="test_error").assign(clean_steps=1 / plain.mean())
 
 
-def last(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Training error at the end."""
-    return cube["train_error"].isel(step=-1)
-
-
-def last_test(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Test error at the end."""
-    return cube["test_error"].isel(step=-1)
-
-
-def first_test(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Test error at initialisation."""
-    return cube["test_error"].isel(step=0)
-
-
-def off_line(cube: "xr.Dataset", theory: "xr.Dataset", at: int = -1) -> "xr.DataArray":
-    """Distance of the mean test error from the line, at a checkpoint."""
-    return abs(cube["test_error"].isel(step=at).mean("seed") - theory["test_error"])
-
-
-def off_line_at_first(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The same at initialisation."""
-    return off_line(cube, theory, 0)
-
-
 def speed(cube: "xr.Dataset") -> "xr.DataArray":
     """1 / (the first checkpoint without a training error); 0 for a run that never gets there."""
     fitted = cube["train_error"] == 0
     return (1 / cube["step"]).where(fitted & (cube["step"] > 0), 0.0).max("step")
 
 
-def in_time(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Whether a run fits its labels within ten times the mean time that the wide network takes for true ones."""
-    return speed(cube) * 10 * theory["clean_steps"] >= 1
+def effect(error: "xr.DataArray", decay: float) -> "xr.DataArray":
+    """Mean change of the test error by weight decay, over its range in q."""
+    plain, q = error.sel(weight_decay=0.0), ("width", "label_noise")
+    return abs(error.sel(weight_decay=decay) - plain).mean(q) / (plain.max(q) - plain.min(q))
 
-
-def effect(cube: "xr.Dataset", theory: "xr.Dataset", decay: float) -> float:
-    """Mean change of the test error by weight decay, over its range in q, of the wide network."""
-    error = last_test(select(cube, {"width": int(cube["width"].max())}), theory).mean("seed")
-    plain = error.sel(weight_decay=0.0)
-    return float(abs(error.sel(weight_decay=decay) - plain).mean() / (plain.max() - plain.min()))
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Errors at the end, and training error along the way, by share of random labels."""
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, reference, shades, versus
-
-    figure, (left, right) = new_figure(2)
-    wide = int(cube["width"].max())
-    plain = {"width": wide, "weight_decay": 0.0}
-    versus(left, cube, None, last, "label_noise", plain, color=PALETTE[0], label="training")
-    versus(left, cube, None, last_test, "label_noise", plain, color=PALETTE[1], label="test")
-    line = select(theory, plain)["test_error"]
-    left.plot(line["label_noise"], line, color=PALETTE[1], linewidth=1.0, label="line to chance")
-    versus(left, cube, None, last, "label_noise", {**plain, "width": 2}, color=CONTROL, marker="s",
-           label="training, width 2")  # fmt: skip
-    reference(left, y=CHANCE, text="chance", side="left")
-    noise = cube["label_noise"].values
-    for color, q in zip(shades(len(noise)), noise):
-        path = select(cube, {**plain, "label_noise": float(q)})["train_error"].mean("seed")
-        right.plot(path["step"] + 1, path, color=color, marker="o", markersize=3, label=f"q = {q:g}")
-    left.set(xlabel="share of random labels  q", ylabel="error", ylim=(-0.03, 1.0))
-    right.set(xlabel="step + 1", ylabel="training error", xscale="log", ylim=(-0.03, 1.0))
-    legend(left, loc=(0.53, 0.1))
-    legend(right, loc="lower left")
-    letters((left, right), ("at the end", "on the way"))
-    return figure
-
-
-ZHANG = "Zhang et al. 2017"
-NETWORK = {"width": (64, None)}
-MILD = {**NETWORK, "weight_decay": (None, 5e-4)}
-PLAIN = {**NETWORK, "weight_decay": 0.0}
 
 STUDY = Study(
     title="Networks fit random labels as easily as true ones",
-    rows=("random-label-memorization", "random-label-fitting"),
+    rows=["random-label-memorization", "random-label-fitting"],
     kind="train",
-    statement=(
+    papers=["zhang2017"],
+    says=(
         "Zhang, Bengio, Hardt, Recht & Vinyals (2017): a network that learns a task fits it just as well with part or "
         "all of its labels drawn at random, within a small factor of the time, with or without weight decay; only the "
         "test error tells the difference, and goes from good to chance. Fitting is easy: 2n + d weights fit any labels "
         "at n points."
     ),
     formula=r"\sum_{j=1}^{n} w_j \max(\langle a, x_i \rangle - b_j, 0) = y_i, \qquad i = 1, \dots, n",
-    papers=("zhang2017",),
     parameters={
         "inputs": count(64, "input dimension"),
         "width": count(128, "units of a hidden layer"),
@@ -146,87 +82,70 @@ STUDY = Study(
         "n_train": count(500, "training examples"),
         "label_noise": number(0.0, "share q of the training labels drawn at random", low=0.0, high=1.0),
     },
-    shape=("inputs", "width", "depth", "activation", "n_train"),
+    shape=["inputs", "width", "depth", "activation", "n_train"],
     measure=measure,
     variables={
-        "construction": Variable("residual of the network of 2n + d weights", "1", f"{ZHANG}, theorem 1",
-                                 {"arithmetic": ["float64", "float32"]}),
+        "construction": variable("residual of the network of 2n + d weights", "theorem 1",
+                                 arithmetic=["float64", "float32"]),
     },
     cost=lambda run: 100.0 + run["width"],
     theory=theory,
-    claims=(
-        Claim(
-            name="everything is fitted",
-            statement="The training error is zero whatever the share of random labels, weight decay up to 5e-4.",
-            source=f"{ZHANG}, section 2",
-            quantity="largest training error of a run [1]",
-            statistic=extreme,
-            holds={"of": last, "end": "largest", "where": MILD},
-            expected=AtMost(0.002),  # one example of 500
-            control=Control("Two hidden units do not fit them.", {"where": {**MILD, "width": 2}}),
-            permute="width",
-            shuffled=("train_error",),
+    observables={
+        "fitted": derived("training error at the end", lambda cube, theory: cube["train_error"].isel(step=-1)),
+        "unseen": derived("test error at the end", lambda cube, theory: cube["test_error"].isel(step=-1)),
+        "over_line": derived("test error at the end above the line",
+                             lambda cube, theory: cube["test_error"].isel(step=-1) - theory["test_error"]),
+        "first_over_line": derived("test error at initialisation above the line",
+                                   lambda cube, theory: cube["test_error"].isel(step=0) - theory["test_error"]),
+        "in_time": derived("whether labels are fitted within ten times the mean time for true ones",
+                           lambda cube, theory: speed(cube) * 10 * theory["clean_steps"] >= 1),
+    },
+    claims=[
+        claim(
+            "everything is fitted",
+            "The training error is zero whatever the share of random labels, weight decay up to 5e-4.", "section 2",
+            largest("fitted", where=MILD) <= 0.002, shuffle="width", why="one example of 500",
+            fails=where("Two hidden units do not fit them.", width=2),
         ),
-        Claim(
-            name="in comparable time",
-            statement="Random labels take at most ten times as long as true ones.",
-            source=f"{ZHANG}, section 2.2: a small constant factor",
-            quantity="fraction of runs at q = 1 fitted within ten times the mean steps at q = 0 [1]",
-            statistic=average,
-            holds={"of": in_time, "where": {**PLAIN, "label_noise": 1.0}},
-            expected=AtLeast(0.95),
-            control=Control("Two hidden units never get there.", {"where": {**PLAIN, "width": 2, "label_noise": 1.0}}),
-            permute="width",
-            shuffled=("train_error",),
+        claim(
+            "in comparable time", "Random labels take at most ten times as long as true ones.",
+            "section 2.2: a small constant factor",
+            average("in_time", where={**PLAIN, "label_noise": 1.0}) >= 0.95, shuffle="width",
+            fails=where("Two hidden units never get there.", width=2),
         ),
-        Claim(
-            name="test error goes to chance",
-            statement="With all labels random the test error is that of guessing.",
-            source=f"{ZHANG}, figure 1c",
-            quantity="test error at q = 1 [1]",
-            statistic=average,
-            holds={"of": last_test, "where": {**MILD, "label_noise": 1.0}},
-            expected=Equals(CHANCE, 0.03),
-            control=Control("With true labels it is not.", {"where": {**MILD, "label_noise": 0.0}}),
-            permute="label_noise",
+        claim(
+            "test error goes to chance", "With all labels random the test error is that of guessing.", "figure 1c",
+            average("unseen", where={**MILD, "label_noise": 1.0}).within(CHANCE, 0.03), shuffle="label_noise",
+            fails=where("With true labels it is not.", label_noise=0.0),
         ),
-        Claim(
-            name="on the line",
-            statement="In between the test error is close to the line (1 - q) e₀ + 0.9 q.",
-            source=f"{ZHANG}, figure 1c, read as a line by the catalogue",
-            quantity="largest distance from the line [1]",
-            statistic=extreme,
-            holds={"of": off_line, "end": "largest", "where": PLAIN},
-            expected=AtMost(0.1),
-            control=Control("At initialisation it does not hang on q.", {"of": off_line_at_first}),
-            permute="label_noise",
-            shuffled=("test_error",),
+        claim(
+            "on the line", "In between the test error is close to the line (1 - q) e₀ + 0.9 q.",
+            "figure 1c, read as a line by the catalogue",
+            most(largest("over_line", PLAIN, by="mean"), -smallest("over_line", PLAIN, by="mean")) <= 0.1,
+            shuffle="label_noise", fails=but("At initialisation it does not hang on q.", of="first_over_line"),
         ),
-        Claim(
-            name="mild weight decay hardly matters",
-            statement="Weight decay of 5e-4 changes the test error little against what random labels do.",
-            source=f"{ZHANG}, section 3",
-            quantity="mean change of the test error over its range in q [1]",
-            statistic=effect,
-            holds={"decay": 5e-4},
-            expected=AtMost(0.05),
-            control=Control("Weight decay of 5e-3, too strong to fit, does change it.", {"decay": 5e-3}),
-            permute="label_noise",
-            shuffled=("test_error",),
+        claim(
+            "mild weight decay hardly matters",
+            "Weight decay of 5e-4 changes the test error little against what random labels do.", "section 3",
+            statistic(effect, "unseen",
+                      words="mean change of the test error by weight decay {decay} over its range in q",
+                      where=NETWORK, decay=5e-4) <= 0.05, shuffle="label_noise",
+            fails=but("Weight decay of 5e-3, too strong to fit, does change it.", decay=5e-3),
         ),
-        Claim(
-            name="2n + d weights",
-            statement="The explicit network of 2n + d weights fits any labels to round-off.",
-            source=f"{ZHANG}, theorem 1",
-            quantity="largest residual, relative to the labels [1]",
-            statistic=extreme,
-            holds={"of": "construction", "end": "largest", "where": {"arithmetic": "float64"}},
-            expected=AtMost(1e-6),
-            control=Control("float32 cannot solve its system.", {"where": {"arithmetic": "float32"}}),
-            permute="arithmetic",
+        claim(
+            "2n + d weights", "The explicit network of 2n + d weights fits any labels to round-off.", "theorem 1",
+            largest("construction", where={"arithmetic": "float64"}) <= 1e-6, shuffle="arithmetic",
+            fails=where("float32 cannot solve its system.", arithmetic="float32"),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel(["fitted", "unseen"], "label_noise", where=PLAIN, line={"unseen": "test_error"}, title="at the end",
+              mark={"y": (CHANCE, "chance")}, grey={"width": 2}, xlabel="share of random labels  $q$", ylabel="error",
+              labels={"fitted": "training", "unseen": "test", "grey": "training, width 2"}, ylim=(-0.03, 1.0),
+              legend=(0.55, 0.08)),
+        panel("train_error", "step", by="label_noise", where=PLAIN, log="x", joined=True, title="on the way",
+              ylabel="training error", ylim=(-0.03, 1.0), labels={"label_noise": "$q$"}, legend="lower left"),
+    ],
     caption=(
         "Left: training and test error after training against the share of labels drawn at random; line: from the "
         "error without them to chance; grey: two hidden units. Right: training error on the way."

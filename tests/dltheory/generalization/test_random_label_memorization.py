@@ -52,8 +52,3 @@ def test_speed_is_that_of_the_first_checkpoint_without_an_error(cube):
     error[{"seed": 0, "step": slice(3, None)}] = 0.0
     found = page.speed(cube.isel(width=[0], seed=[0, 1], weight_decay=0, label_noise=0).assign(train_error=error))
     assert found.values.ravel().tolist() == [1 / steps[3], 0.0]
-
-
-def test_the_figure_has_two_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 2
