@@ -38,7 +38,7 @@ TICKS = 8
 """At most so many values of a logarithmic axis are written at their own places."""
 INSIDE, LETTER = 0.72, 0.085
 """Share of a panel's width that is inside its axes, and inches that a digit of a tick's label takes."""
-SHORT = 60
+SHORT = 200
 """A logarithmic axis whose ends have a smaller ratio has values between the powers of ten, too."""
 
 
