@@ -34,11 +34,15 @@ def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | Non
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
         of=labels[0][0] if labels else "",
-        along=statistic.along if isinstance(statistic.along, str) else label(statistic.along, study, cube)[0],
+        along=statistic.along if _is_coordinate(statistic.along, cube) else label(statistic.along, study, cube)[0],
         prediction="the theory" if prediction is None else label(prediction, study, cube)[0],
         **{name: value for name, value in statistic.settings.items() if name != "prediction"},
     )
     return text, statistic.units or (labels[0][1] if labels else "1")
+
+
+def _is_coordinate(of: Any, cube: "xr.Dataset | None") -> bool:  # noqa: ANN401
+    return isinstance(of, str) and cube is not None and of in cube.coords
 
 
 def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: bool) -> str:
