@@ -56,7 +56,8 @@ def panel(
     """A panel: measurement as points with 95 % intervals over seeds, theory as lines, thresholds dashed, control grey.
 
     Args:
-        y: the observable or variable on the y axis; several share the panel, each in a colour of its own.
+        y: the observable or variable on the y axis; several share the panel, each in a colour of its own. A prediction
+            (``"theory.bound"``) is a dashed line.
         x: the coordinate (or observable) on the x axis.
         by: the coordinate whose values have a colour each; in shades where they are numbers.
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
