@@ -161,6 +161,11 @@ def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
     return Statistic((of,), compute, f"{words} of {{of}}", where or {}, by, units="")
 
 
+def share(of: Of, where: Where | None = None) -> Statistic:
+    """The share of all selected runs of which a truth value holds; NaN (where it has none) are left out."""
+    return replace(average(of, where), words="share of {of}", units="1")
+
+
 def smallest(of: Of, where: Where | None = None, by: By = "runs") -> Statistic:
     """The smallest value over runs, or over settings after the mean or median of their runs."""
     return _extreme("smallest", of, where, by)
@@ -208,6 +213,18 @@ def deviation(
 
     words = f"{'largest' if worst else 'mean'} relative deviation of {{of}} from {{prediction}}"
     return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction, "worst": worst})
+
+
+def ratio(of: Of, prediction: Of = None, where: Where | None = None, by: By = "mean") -> Statistic:
+    """Geometric mean over settings of the runs' mean over a prediction, by default the theory's own: 1 if it holds."""
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        measured, predicted = _pair(sample, statistic)
+        logs = np.log(measured / predicted)
+        return np.exp(logs.mean([dim for dim in logs.dims if dim != DRAW])).values
+
+    words = "geometric mean of {of} over {prediction}"
+    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction})
 
 
 def agreement(
