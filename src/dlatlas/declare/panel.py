@@ -27,6 +27,7 @@ class Panel:
     ylim: tuple[float | None, float | None] | None
     legend: str
     joined: bool
+    marker: str
     also: Sequence["Panel"] = field(default_factory=tuple)
     draw: Callable[..., None] | None = None
 
@@ -50,6 +51,7 @@ def panel(
     ylim: tuple[float | None, float | None] | None = None,
     legend: str = "best",
     joined: bool = False,
+    marker: str = "",
     also: "Panel | Sequence[Panel]" = (),
     draw: Callable[..., None] | None = None,
 ) -> Panel:
@@ -76,6 +78,7 @@ def panel(
         ylim: instead of what the data ask for.
         legend: where, as Matplotlib says it; "" for none.
         joined: points joined by thin lines, where there is no theory.
+        marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
         also: further series with channels of their own, over the same axes.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
     """
@@ -83,5 +86,5 @@ def panel(
     others = (also,) if isinstance(also, Panel) else tuple(also)
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
-        ylabel, xlim, ylim, legend, joined, others, draw,
+        ylabel, xlim, ylim, legend, joined, marker, others, draw,
     )  # fmt: skip

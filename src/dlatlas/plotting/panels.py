@@ -35,7 +35,10 @@ FINE = 200
 """Points of a smooth line."""
 TICKS = 8
 """At most so many values of a logarithmic axis are written at their own places."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+INSIDE, LETTER = 0.72, 0.085
+"""Share of a panel's width that is inside its axes, and inches that a digit of a tick's label takes."""
+SHORT = 60
+"""A logarithmic y axis whose ends have a smaller ratio has values between the powers of ten, too."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
             name = panel.labels.get(of) or label(of, cube, study)[0]
             grey = of in panel.grey.get("y", ())
             color = CONTROL if grey else PALETTE[number % len(PALETTE)]
-            yield Series(of, panel.where, color, "s" if grey else "o", name, _line_of(panel, of, of))
+            yield Series(of, panel.where, color, _marker(panel, grey), name, _line_of(panel, of, of))
     elif panel.by:
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
@@ -118,17 +121,22 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
         for value in values:
             name = panel.labels.get(value, f"{panel.by} = {value:g}" if ordered else str(value).replace("_", "-"))
             line = _line_of(panel, panel.y[0], value)
-            color, marker = colors.get(value, CONTROL), "o" if value in colors else "s"
+            color, marker = colors.get(value, CONTROL), _marker(panel, value not in colors)
             yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
     else:
         name = panel.labels.get(panel.y[0], label(panel.y[0], cube, study)[0])
-        color = CONTROL if panel.grey.get("y") else PALETTE[0]
-        yield Series(panel.y[0], panel.where, color, "o", name or None, _line_of(panel, panel.y[0], panel.y[0]))
+        grey = bool(panel.grey.get("y"))
+        color, marker = CONTROL if grey else PALETTE[0], _marker(panel, grey)
+        yield Series(panel.y[0], panel.where, color, marker, name or None, _line_of(panel, panel.y[0], panel.y[0]))
     others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
     if others:
         for of in panel.y[:1]:
             name = panel.labels.get("grey", "control")
             yield Series(of, {**panel.where, **others}, CONTROL, "s", name or None, _line_of(panel, of, "grey"))
+
+
+def _marker(panel: "Panel", grey: bool) -> str:
+    return panel.marker or ("s" if grey else "o")
 
 
 def _line_of(panel: "Panel", of: Any, key: Any) -> Any:  # noqa: ANN401
@@ -234,6 +242,8 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
         axes.set_xlim(*panel.xlim)
     if panel.ylim:
         axes.set_ylim(*panel.ylim)
+    if "y" in panel.log:
+        _log_values(axes)
 
 
 def _axis_label(x: str, cube: "xr.Dataset", study: "Study") -> str:
@@ -260,10 +270,25 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
         steps = (1, 2, 5) if high - low <= 3 else (1,)
         ticks = [a * 10**k for k in np.arange(low, high + 1) for a in steps]
         values = np.array([each for each in ticks if positive.min() * 0.99 <= each <= positive.max() * 1.01])
-    kept = [float(values[-1])]
-    span = np.log(positive.max() / positive.min())
-    for value in values[-2::-1]:
-        if value <= 0 or np.log(kept[-1] / value) >= span / (TICKS + 2):
-            kept.append(float(value))
-    axes.set_xticks(kept, [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in kept])
+    texts = [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in values]
+    grid = axes.get_subplotspec().get_gridspec()
+    span = np.log(positive.max() / positive.min()) or 1.0
+    inches = INSIDE * axes.get_figure().get_figwidth() / grid.ncols / span
+    kept = [len(values) - 1]
+    for at in range(len(values) - 2, -1, -1):
+        room = inches * np.log(values[kept[-1]] / values[at]) if values[at] > 0 else np.inf
+        if room >= LETTER * (len(texts[at]) + len(texts[kept[-1]]) + 2) / 2:
+            kept.append(at)
+    axes.set_xticks(values[kept], [texts[at] for at in kept])
     axes.minorticks_off()
+
+
+def _log_values(axes: "Axes") -> None:
+    """Values on a logarithmic y axis: powers of ten, and 2 and 5 times these where it spans few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axes.get_ylim()
+    axes.yaxis.set_minor_locator(NullLocator())
+    if high / low < SHORT:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
