@@ -34,3 +34,10 @@ def test_a_prediction_on_the_y_axis_is_a_dashed_line_without_points():
 def test_it_is_named_in_the_legend():
     axes = drawn(panel("loss", "width", also=panel("theory.bound", "width", labels={"theory.bound": "twice that"})))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["twice that", "loss"]
+
+
+def test_it_is_smooth_on_logarithmic_axes_too():
+    axes = drawn(panel("loss", "width", log="x", also=panel("theory.bound", "width")))
+    (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    steps = np.diff(np.log(dashed.get_xdata()))
+    assert steps.max() < 2 * np.log(8) / FINE

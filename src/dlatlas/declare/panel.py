@@ -1,7 +1,7 @@
 """A picture declared: which dimensions of a cube become which channels of a figure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -79,11 +79,11 @@ def panel(
         legend: where, as Matplotlib says it; "" for none.
         joined: points joined by thin lines, where there is no theory.
         marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
-        also: further series with channels of their own, over the same axes.
+        also: further series with channels of their own, over the same axes, logarithmic where these are.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
     """
     several = tuple(y) if isinstance(y, list | tuple) else (y,)
-    others = (also,) if isinstance(also, Panel) else tuple(also)
+    others = tuple(replace(layer, log=log) for layer in ((also,) if isinstance(also, Panel) else also))
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
         ylabel, xlim, ylim, legend, joined, marker, others, draw,
