@@ -1,7 +1,7 @@
 """A picture declared: which dimensions of a cube become which channels of a figure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -61,7 +61,7 @@ def panel(
 
     Args:
         y: the observable or variable on the y axis; several share the panel, each in a colour of its own that it keeps
-            in the other panels.
+            in the other panels. A prediction (``"theory.bound"``) is a dashed line.
         x: the coordinate (or observable) on the x axis.
         by: the coordinate whose values have a colour each; in shades where they are numbers.
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
@@ -87,11 +87,11 @@ def panel(
         marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
         series: what legends say -> which runs beyond ``where``: a colour each, for settings that differ in more than
             one coordinate; ``grey={"y": [...]}`` names the controls among them.
-        also: further series with channels of their own, over the same axes.
+        also: further series with channels of their own, over the same axes, logarithmic where these are.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
     """
     several = tuple(y) if isinstance(y, list | tuple) else (y,)
-    others = (also,) if isinstance(also, Panel) else tuple(also)
+    others = tuple(replace(layer, log=log) for layer in ((also,) if isinstance(also, Panel) else also))
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
         ylabel, xlim, ylim, legend, joined, marker, series or {}, others, draw,

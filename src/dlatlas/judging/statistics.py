@@ -100,6 +100,18 @@ def deviation(
     return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction, "worst": worst})
 
 
+def ratio(of: Of, prediction: Of = None, where: Where | None = None, by: By = "mean") -> Statistic:
+    """Geometric mean over settings of the runs' mean over a prediction, by default the theory's own: 1 if it holds."""
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        measured, predicted = _pair(sample, statistic)
+        logs = np.log(measured / predicted)
+        return np.exp(logs.mean([dim for dim in logs.dims if dim != DRAW])).values
+
+    words = "geometric mean of {of} over {prediction}"
+    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction})
+
+
 def agreement(
     of: Of, tolerance: float, prediction: Of = None, where: Where | None = None, by: By = "mean"
 ) -> Statistic:

@@ -113,6 +113,9 @@ def _draw_layer(
     smooth = _refined(study, sample, panel)
     drawn = []
     for series in _series(study, sample, panel, colors, palette):
+        if _is_prediction(series.of):
+            _draw_line(axes, sample, smooth, panel, series)
+            continue
         x, values = _measured(sample, panel, series)
         drawn.append((x, values.mean("seed").values))
         look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -230,10 +233,14 @@ def _draw_line(axes: "Axes", sample: Sample, smooth: "Sample | None", panel: "Pa
         line = line.broadcast_like(axis).transpose(*dims)
         x, y = axis.values.ravel().astype(float), line.values.ravel().astype(float)
         place = np.argsort(x, kind="stable")
-        width = 1.2 if series.of is None else 1.0
-        axes.plot(x[place], y[place], color=series.color, linewidth=width, zorder=2,
-                  label=series.label if series.of is None else None)  # fmt: skip
+        alone = series.of is None or _is_prediction(series.of)
+        look = {"linewidth": 1.2 if series.of is None else 1.0, "linestyle": "--" if _is_prediction(series.of) else "-"}
+        axes.plot(x[place], y[place], color=series.color, zorder=2, label=series.label if alone else None, **look)
         return
+
+
+def _is_prediction(of: Any) -> bool:  # noqa: ANN401
+    return isinstance(of, str) and of.startswith("theory.")
 
 
 def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":

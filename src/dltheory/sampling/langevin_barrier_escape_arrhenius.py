@@ -1,44 +1,37 @@
 """Noise leaves a strict saddle in a time that is logarithmic in its temperature, where gradient descent stays.
 
-The half of the catalogue's row on saddles, and on noise along directions that do not help; its half on barriers
-(Kramers' time, exponential law) is the study `langevin_escape_kramers`. F = lam (-x_1^2 + x_2^2 + ... + x_d^2) / 2,
-started at the saddle, R = 1.
+The half of the catalogue's row on saddles, and on noise along directions that do not help; its half on barriers is the
+study `langevin_escape_kramers`. F = lam (-x_1^2 + x_2^2 + ... + x_d^2) / 2, started at the saddle, R = 1.
 
-The catalogue says log(beta lam R^2)/(2 lam) + O(1). The O(1) is (gamma + log 2)/(2 lam) - 1/(2 beta lam^2 R^2) + ...,
-and the mean at any temperature an integral of Dawson's function, see `dltheory.theory.saddle_escape`. Whether the
-dimension counts hangs on what escape is: |x_1| = R does not see it at all, so the claims on dimension and on the
-direction of noise are on the fall of F by lam R^2 / 2, where x_1^2 = R^2 + |x_2, ..., x_d|^2. Gradient descent starts
-on the saddle's stable manifold, of which the saddle is one point. The catalogue's "ratio by the path curvature" of
-noise in the wrong directions is one of barriers; at a saddle it is no ratio but a delay, log(w)/(2 lam).
+Corrections of the catalogue:
+- the O(1) of log(beta lam R^2)/(2 lam) + O(1) is (gamma + log 2)/(2 lam) - 1/(2 beta lam^2 R^2) + ...
+- whether the dimension counts hangs on what escape is: |x_1| = R does not see it at all, so the claims on dimension and
+  on the direction of noise are on the fall of F by lam R^2 / 2, where x_1^2 = R^2 + |x_2, ..., x_d|^2.
+- gradient descent starts on the saddle's stable manifold, of which the saddle is one point.
+- the "ratio by the path curvature" of noise in the wrong directions is one of barriers; at a saddle it is no ratio but
+  a delay, log(w)/(2 lam).
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, flag, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import average, deviation, exponent, extreme
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
+from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas.judging.statistics import average, deviation, slope, statistic
 from dltheory.models.quadratic_saddle import escape, shares
 from dltheory.theory import saddle_escape
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
     from dlatlas.training.stack import Stack
 
-ISOTROPIC = ["plane", "twenty"]
-UNSTABLE = ["twenty", "unstable4", "unstable16", "unstable64"]
-STABLE = ["twenty", "stable4", "stable16", "stable64"]
-SETTINGS = ("plane", *UNSTABLE, *STABLE[1:], "noiseless", "nudged")
 TIMES = np.linspace(0, 20, 401)
 """At which the share of walkers that have left is kept [1/lam]."""
+ISOTROPIC, COLD = {"setting": ["plane", "twenty"]}, {"beta": (1e5, None)}
+UNSTABLE, STABLE = ({"d": 20, "noise": True, other: 1} for other in ("withheld_stable", "withheld"))
+NEVER = "a walker of the run never left"
 
 
 def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
@@ -61,105 +54,46 @@ def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """Exact mean exit time, its leading order, that from a well, and the limit law, all in units of 1/lam."""
+    """Mean times in units of 1/lam: exact, of leading order, to the fall, out of a well; and laws of the time."""
     import xarray as xr
 
     b = cube["lam"] * cube["beta"]
-    found = {
-        "exact": saddle_escape.mean_exit_time(b),
-        "leading": saddle_escape.leading_time(b),
-        "well": saddle_escape.mean_well_time(b),
+    means = {
+        "exact_time": saddle_escape.mean_exit_time(b),
+        "leading_order": saddle_escape.leading_time(b),
+        "fall": saddle_escape.mean_fall_time(b, 20),
+        "time_out_of_a_well": saddle_escape.mean_well_time(b),
     }
-    limit = saddle_escape.limit_law(TIMES, b.values[..., None])
-    variables = {name: (b.dims, values) for name, values in found.items()}
-    coords = {"lam": cube["lam"], "beta": cube["beta"], "time": TIMES}
-    return xr.Dataset({**variables, "limit": ((*b.dims, "time"), limit)}, coords)
+    found = xr.Dataset({name: (b.dims, values) for name, values in means.items()}, b.coords)
+    limit = xr.apply_ufunc(saddle_escape.limit_law, cube["time"], b)
+    exponential = np.exp(-cube["time"] / found["exact_time"])
+    return found.assign(limit=limit, there=1 - limit, exponential=exponential, delay=np.log(cube["withheld"]) / 2)
 
 
-def growth(cube: "xr.Dataset", theory: "xr.Dataset", time: str = "exit") -> "xr.DataArray":
-    """e^(lam T) of one of the times: a power of beta if T is logarithmic."""
-    return np.exp(cube[time] if time in cube else theory[time])
+def apart(fall: "xr.DataArray") -> "xr.DataArray":
+    """Largest relative difference of the mean times in 20 and 2 dimensions; NaN where a run never leaves."""
+    mean = fall.mean("seed", skipna=False)
+    off = np.abs(mean.sel(setting="twenty", drop=True) / mean.sel(setting="plane", drop=True) - 1)
+    return off.max([dim for dim in off.dims if dim != "draw"])
 
 
-def by_dimension(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Relative difference of the mean times to the fall of F in 20 and 2 dimensions; NaN if a run never leaves."""
-    mean = cube["fall"].mean("seed", skipna=False)
-    return np.abs(mean.sel(setting="twenty", drop=True) / mean.sel(setting="plane", drop=True) - 1)
+def off_law(left: "xr.DataArray", mean: "xr.DataArray", limit: "xr.DataArray", law: str) -> "xr.DataArray":
+    """Largest distance of the distribution function of the time from its limit, or from the law of barriers."""
+    expected = limit if law == "limit" else 1 - np.exp(-left["time"] / mean)
+    return np.abs(left - expected).max(("lam", "beta", "time"))
 
 
-def off_limit(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Distance of the distribution function of the exit time, of both dimensions together, from its limit."""
-    return np.abs(cube["left"].mean(("setting", "seed")) - theory["limit"])
+def at(times: NDArray[np.float64]) -> dict[str, Any]:
+    """Where the picture shows the law."""
+    return {"lam": 1.0, "time": times.tolist()}
 
-
-def off_exponential(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Its distance from the exponential law of equal mean."""
-    left, mean = (cube[name].mean(("setting", "seed")) for name in ("left", "exit"))
-    return np.abs(left - (1 - np.exp(-cube["time"] / mean)))
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Mean time against beta, delay by noise in the wrong directions, and the law of the time."""
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, points
-
-    figure, panels = new_figure(3)
-    note = {"fontsize": 8, "color": "#444444"}
-    beta, lams = np.geomspace(cube["beta"].min(), cube["beta"].max(), 200), cube["lam"].values
-    for lam, color in zip(lams[::-1], PALETTE):
-        at = cube.sel(lam=lam)
-        panels[0].plot(beta, saddle_escape.mean_exit_time(beta * lam), color=color, zorder=2)
-        panels[0].plot(beta, saddle_escape.mean_fall_time(beta * lam, 20), color=color, lw=1, ls=(0, (2, 2)), zorder=1)
-        points(panels[0], at["beta"], at["exit"].sel(setting="plane"), color=color, label=f"λ = {lam:g}")
-        falls = {"marker": "s", "markersize": 6.0, "mfc": "none", "zorder": 2.5}
-        points(panels[0], at["beta"], at["fall"].sel(setting="twenty"), color=color, **falls)
-    well = saddle_escape.mean_well_time(beta * lams[0])
-    panels[0].plot(beta[well < 8], well[well < 8], color=CONTROL, zorder=1)
-    panels[0].annotate("out of\na well", (beta[well < 7][-1], 7), xytext=(5, 0), textcoords="offset points",
-                       fontsize=8, color=CONTROL)  # fmt: skip
-    panels[0].set(xscale="log", ylim=(0, 8.4), xlabel="inverse temperature  β", ylabel="mean time  [1/λ]")
-    cold = cube.isel(beta=-1).sel(lam=lams[-1])
-    rest = float(cold["fall"].sel(setting="twenty").mean())
-    share = np.geomspace(1, cube["withheld"].max(), 50)
-    panels[1].plot(share, np.log(share) / 2, color=PALETTE[0], zorder=2)
-    panels[1].axhline(0, color=CONTROL, lw=1.5, zorder=1)
-    for names, along, color, label in (
-        (UNSTABLE, "withheld", PALETTE[0], "the unstable direction"),
-        (STABLE, "withheld_stable", CONTROL, "a stable one"),
-    ):
-        here = cold.isel(setting=np.isin(cold["setting"], names[1:]))
-        points(panels[1], here[along], here["fall"] - rest, color=color, label=label)
-    panels[1].annotate("log(w) / 2", (8, np.log(8) / 2), xytext=(6, -10), textcoords="offset points", **note)
-    panels[1].set(xscale="log", xlabel="its noise divided by  w", ylabel="delay  [1/λ]", ylim=(-0.2, 2.7))
-    panels[1].set_xticks([1, 4, 16, 64], ["1", "4", "16", "64"])
-    panels[1].minorticks_off()
-    for level, color in zip((100, 1e4, 1e6), PALETTE[1:]):
-        at = cube["left"].sel(lam=lams[-1], setting=ISOTROPIC).sel(beta=level, method="nearest")
-        left, limit = at.mean(("setting", "seed")), saddle_escape.limit_law(TIMES, lams[-1] * float(at["beta"]))
-        panels[2].plot(TIMES[::6], 1 - left[::6], ".", ms=5, color=color, label=f"$10^{np.log10(level):.0f}$")
-        panels[2].plot(TIMES, 1 - limit, color=color, lw=1.2)
-    panels[2].plot(TIMES, np.exp(-TIMES / float(cold["exit"].sel(setting="plane").mean())), color=CONTROL, zorder=1)
-    for name in ("noiseless", "nudged"):
-        panels[2].plot(TIMES, 1 - cold["left"].sel(setting=name).mean("seed"), color="#222222", lw=1.2, zorder=1.5)
-    panels[2].annotate("no noise", (19.8, 1.02), ha="right", **note)
-    panels[2].annotate("no noise, $10^{-6}$ off", (14.2, 0.5), rotation=90, va="center", **note)
-    panels[2].annotate("Exp law", (14.3, 0.17), fontsize=8, color=CONTROL)
-    panels[2].set(xlim=(0, 20), ylim=(-0.03, 1.1), xlabel="time  [1/λ]", ylabel="walkers still there")
-    panels[0].plot([], [], "o", color=CONTROL, ms=4, label="d = 2, |x₁| = R")
-    panels[0].plot([], [], "s", color=CONTROL, ms=6, mfc="none", label="d = 20, F falls")
-    legend(panels[0], loc="lower right", bbox_to_anchor=(1.03, 0))
-    legend(panels[1], loc="upper left", title="noise taken from", alignment="left", title_fontsize=8)
-    legend(panels[2], loc="upper left", bbox_to_anchor=(0.4, 0.9), handletextpad=0, title="    β", title_fontsize=8)
-    letters(panels, ("Logarithmic time", "Wasted noise", "Its law"))
-    return figure
-
-
-NEVER = "a walker of the run never left"
 
 STUDY = Study(
     title="Noise leaves a saddle in logarithmic time",
-    rows=("langevin-barrier-escape-arrhenius",),
+    rows=["langevin-barrier-escape-arrhenius"],
     kind="sample",
-    statement=(
+    papers=["kifer1981", "day1995", "ge2015", "hu2019"],
+    says=(
         "Started at a strict saddle of curvature λ, gradient descent stays. With Gaussian noise of inverse temperature "
         "β it is a distance R away after a mean time (log(βλR²) + γ + log 2)/(2λ), in any dimension: colder noise only "
         "sets off closer to the saddle, from where the way is exponentially fast (Kifer 1981; Hu et al. 2019). Noise "
@@ -169,9 +103,9 @@ STUDY = Study(
         r"\mathrm{E}\,T = \frac{2}{\lambda} \int_0^{\sqrt{\beta\lambda/2}\,R} D(v)\,dv = \frac{\log(\beta\lambda R^2) "
         r"+ \gamma + \log 2}{2\lambda} + O(\beta^{-1}), \qquad \lambda T - \tfrac12 \log(\beta\lambda R^2) \to -\log|Z|"
     ),
-    papers=("kifer1981", "day1995", "ge2015", "hu2019"),
     parameters={
-        "setting": choice("plane", SETTINGS, "name of dimension, noise and start"),
+        "setting": choice("plane", ("plane", "twenty", "unstable4", "unstable16", "unstable64", "stable4", "stable16",
+                                    "stable64", "noiseless", "nudged"), "name of dimension, noise and start"),
         "d": count(2, "dimension", low=2),
         "lam": number(1.0, "curvature of the saddle", low=0.0),
         "beta": number(1000.0, "inverse temperature, R = 1", low=0.0),
@@ -183,116 +117,94 @@ STUDY = Study(
         "step": number(0.1, "time step [1/lam]", low=0.0),
         "horizon": number(80.0, "when to stop [1/lam]", low=0.0),
     },
-    shape=("setting", "d", "withheld", "withheld_stable", "noise", "nudge", "walkers", "step", "horizon"),
+    shape=["setting", "d", "withheld", "withheld_stable", "noise", "nudge", "walkers", "step", "horizon"],
     solve=solve,
-    variables={
-        "exit": Variable("mean time to |x₁| = R", "1/λ", "exact steps, bridges between", {}, NEVER),
-        "fall": Variable("mean time until F has fallen by λR²/2", "1/λ", "the same walk", {}, NEVER),
-        "left": Variable("share beyond |x₁| = R", "1", "the same walk", {"time": TIMES}),
-        "still": Variable("share within |x₁| < R at the horizon", "1", "the same walk"),
-    },
     cost=lambda run: 6e4 + run["walkers"] * (10 + run["d"]) * 5.0,
+    variables={
+        "exit": variable("mean time to |x₁| = R [1/λ]", "exact steps, bridges between", NEVER),
+        "fall": variable("mean time until F has fallen by λR²/2 [1/λ]", "the same walk", NEVER),
+        "left": variable("share beyond |x₁| = R", "the same walk", time=TIMES),
+        "still": variable("share within |x₁| < R at the horizon", "the same walk"),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="the mean time is the exact one",
-            statement="At every temperature the mean time to |x₁| = R is the first-passage integral.",
-            source="Gardiner, Handbook of Stochastic Methods, section 5.2.7; tolerance: four standard errors of a mean",
-            quantity="largest relative deviation of the mean time, d = 2 and 20 [1]",
-            statistic=deviation,
-            holds={"of": "exit", "prediction": "exact", "worst": True, "where": {"setting": ISOTROPIC}},
-            expected=AtMost(0.03),
-            control=Control(
-                "The leading order log(βλR²)/(2λ) lacks the constant.",
-                {"prediction": "leading", "where": {"setting": ISOTROPIC, "beta": (99, None)}},
-            ),
-            permute="beta",
-            shuffled=("exit",),
+    observables={
+        "there": derived("walkers still there", lambda cube, theory: 1 - cube["left"]),
+        "delay": derived("delay [1/λ]",
+                         lambda cube, theory: cube["fall"] - cube["fall"].sel(setting="twenty", drop=True)),
+    },
+    claims=[
+        claim(
+            "the mean time is the exact one",
+            "At every temperature the mean time to |x₁| = R is the first-passage integral.",
+            "Gardiner, Handbook of Stochastic Methods, section 5.2.7",
+            deviation("exit", "theory.exact_time", worst=True, where=ISOTROPIC) <= 0.03,
+            shuffle="beta", only=["exit"], why="four standard errors of a mean",
+            fails=but("The leading order log(βλR²)/(2λ) lacks the constant.",
+                      prediction="theory.leading_order", where={**ISOTROPIC, "beta": (100, None)}),
         ),
-        Claim(
-            name="it grows as log β / 2λ",
-            statement="Squaring β adds log β / 2λ to the mean time.",
-            source="Kifer 1981; the exact slope over β ≥ 1000 is 0.500 to 0.501",
-            quantity="slope of λ × mean time against log β, β ≥ 1000 [1]",
-            statistic=exponent,
-            holds={
-                "of": growth,
-                "along": "beta",
-                "by": "log mean",
-                "where": {"setting": ISOTROPIC, "beta": (999, None)},
-            },
-            expected=Equals(0.5, 0.02),
-            control=Control(
-                "Out of a well of the same curvature (by quadrature, λ = 0.1, β ≤ 100) it grows exponentially.",
-                {"of": partial(growth, time="well"), "where": {"setting": ISOTROPIC, "beta": (None, 101), "lam": 0.1}},
-            ),
-            permute="beta",
-            shuffled=("exit",),
+        claim(
+            "it grows as log β / 2λ", "Squaring β adds log β / 2λ to the mean time.", "kifer1981",
+            slope("exit", along="beta", log="x", where={**ISOTROPIC, "beta": (1000, None)}).within(0.5, 0.02),
+            shuffle="beta", only=["exit"], why="the exact slope over β ≥ 1000 is 0.500 to 0.501",
+            fails=but("Out of a well of the same curvature (by quadrature, λ = 0.1, β ≤ 100) it grows exponentially.",
+                      of="theory.time_out_of_a_well", where={**ISOTROPIC, "beta": (None, 100), "lam": 0.1}),
         ),
-        Claim(
-            name="dimension does not matter",
-            statement="At low temperature F has fallen by λR²/2 after the same mean time in 20 dimensions as in 2.",
-            source="the stable coordinates add (d-1)/(2βλ²R²); 0.2 % at βλR² = 1000",
-            quantity="largest relative difference of the mean times, β ≥ 10⁴ [1]",
-            statistic=extreme,
-            holds={"of": by_dimension, "end": "largest", "where": {"beta": (9999, None)}},
-            expected=AtMost(0.02),
-            control=Control(
-                "At βλR² = 10 the stable coordinates hold F up: a quarter later.",
-                {"where": {"beta": (None, 11), "lam": 1}},
-            ),
-            permute="setting",
-            shuffled=("fall",),
+        claim(
+            "dimension does not matter",
+            "At low temperature F has fallen by λR²/2 after the same mean time in 20 dimensions as in 2.",
+            "the stable coordinates add (d-1)/(2βλ²R²)",
+            statistic(apart, "fall", by="runs", words="largest relative difference of {of} in 20 and 2 dimensions",
+                      where={"beta": (1e4, None)}) <= 0.02,
+            shuffle="setting", only=["fall"], why="0.2 % at βλR² = 1000",
+            fails=where("At βλR² = 10 the stable coordinates hold F up: a quarter later.", beta=(None, 10), lam=1),
         ),
-        Claim(
-            name="noise along stable directions is wasted",
-            statement="Noise of the same trace, of which the unstable direction gets one part in w, is later by "
-            "log(w)/(2λ).",
-            source="T is a function of the unstable direction's own temperature: β becomes βw",
-            quantity="slope of λ × mean time to the fall of F against log w, d = 20, β ≥ 10⁵ [1]",
-            statistic=exponent,
-            holds={
-                "of": partial(growth, time="fall"),
-                "along": "withheld",
-                "by": "log mean",
-                "where": {"setting": UNSTABLE, "beta": (99999, None)},
-            },
-            expected=Equals(0.5, 0.05),
-            control=Control(
-                "Taken from a stable direction and given to the others it does not matter.",
-                {"along": "withheld_stable", "where": {"setting": STABLE, "beta": (99999, None)}},
-            ),
-            permute="setting",
-            shuffled=("fall",),
+        claim(
+            "noise along stable directions is wasted",
+            "Noise of the same trace, of which the unstable direction gets one part in w, is later by log(w)/(2λ).",
+            "T is a function of the unstable direction's own temperature: β becomes βw",
+            slope("fall", along="withheld", log="x", where={**UNSTABLE, **COLD}).within(0.5, 0.05),
+            shuffle="setting", only=["fall"],
+            fails=but("Taken from a stable direction and given to the others it does not matter.",
+                      along="withheld_stable", where={**STABLE, **COLD}),
         ),
-        Claim(
-            name="gradient descent stays",
-            statement="Without noise a start on the stable manifold never leaves.",
-            source="x₁ = 0 is invariant; horizon: ten times the mean time at the lowest temperature",
-            quantity="share of starts that are within |x₁| < R at time 80/λ [1]",
-            statistic=average,
-            holds={"of": "still", "where": {"setting": "noiseless"}},
-            expected=AtLeast(1.0),
-            control=Control("A start 10⁻⁶ off leaves at log(10⁶)/λ.", {"where": {"setting": "nudged"}}),
-            permute="setting",
-            shuffled=("still",),
+        claim(
+            "gradient descent stays", "Without noise a start on the stable manifold never leaves.", "x₁ = 0 is kept",
+            average("still", where={"setting": "noiseless"}) >= 1, shuffle="setting", only=["still"],
+            why="the horizon is ten times the mean time at the lowest temperature",
+            fails=where("A start 10⁻⁶ off leaves at log(10⁶)/λ.", setting="nudged"),
         ),
-        Claim(
-            name="law",
-            statement="λT - log(βλR²)/2 has the law of -log|Z|, Z standard normal.",
-            source="the Ornstein–Uhlenbeck process e^(-λt) x₁ converges to a Gaussian; Day 1995",
-            quantity="Kolmogorov–Smirnov distance at the lowest temperature, largest over λ [1]",
-            statistic=extreme,
-            holds={"of": off_limit, "end": "largest", "where": {"setting": ISOTROPIC, "beta": (999999, None)}},
-            expected=AtMost(0.02),
-            control=Control("The exponential law of equal mean is that of barriers.", {"of": off_exponential}),
-            permute="beta",
-            shuffled=("left",),
+        claim(
+            "law", "λT - log(βλR²)/2 has the law of -log|Z|, Z standard normal.",
+            "day1995: the Ornstein–Uhlenbeck process e^(-λt) x₁ converges to a Gaussian",
+            statistic(off_law, "left", "exit", "theory.limit", words="Kolmogorov–Smirnov distance, largest over λ",
+                      where={**ISOTROPIC, "beta": (1e6, None)}, keep=("lam", "beta", "time"), law="limit") <= 0.02,
+            shuffle="beta", only=["left"],
+            fails=but("The exponential law of equal mean is that of barriers.", law="exponential"),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("exit", "beta", by="lam", where={"setting": "plane", "lam": [0.1, 1.0]}, log="x", ylim=(0, 8.4),
+              line={0.1: "exact_time", 1.0: "exact_time"}, labels={0.1: "λ = 0.1", 1.0: "λ = 1"}, legend="lower right",
+              title="Logarithmic time", xlabel="inverse temperature  $β$", ylabel="mean time  [1/λ]",
+              also=[panel("fall", "beta", where={"setting": "twenty", "lam": 0.1}, marker="s",
+                          labels={"fall": "d = 20, F falls"}),
+                    panel("theory.time_out_of_a_well", "beta", where={"lam": 0.1}, grey={"y": True},
+                          labels={"theory.time_out_of_a_well": "out of a well"})]),
+        panel("delay", "withheld", where={**UNSTABLE, **COLD}, log="x", ylim=(-0.2, 2.7), title="Wasted noise",
+              xlabel="its noise divided by  $w$", labels={"delay": "the unstable direction"}, legend="upper left",
+              also=panel("delay", "withheld_stable", where={**STABLE, **COLD}, grey={"y": True},
+                         labels={"delay": "a stable one"})),
+        panel("there", "time", by="beta", where={**ISOTROPIC, **at(TIMES[::16]), "beta": [1e2, 1e4, 1e6]},
+              title="Its law", legend="right", xlabel="time  [1/λ]",
+              labels={10**k: f"β = $10^{k}$" for k in (2, 4, 6)},
+              also=[panel("theory.exponential", "time", where={**at(TIMES[::16]), "beta": 1e6}, grey={"y": True}),
+                    panel("there", "time", where={"setting": "noiseless", **at(TIMES[180::40]), "beta": 1e6}, line="",
+                          labels={"there": "no noise"}),
+                    panel("there", "time", where={"setting": "nudged", **at(TIMES[160::40]), "beta": 1e6}, line="",
+                          labels={"there": "$10^{-6}$ off"}, grey={"y": True})]),
+    ],
     caption=(
-        "Left, points: simulated walkers with 95 % intervals over seeds; solid: exact; dashed: with 20 dimensions' "
+        "Left, points: simulated walkers with 95 % intervals over seeds; solid: exact; squares: with 20 dimensions' "
         "stable part. Middle: what less noise in one direction costs, the trace kept. Right: walkers left at λ = 1, "
         "with the limit law. Grey: controls."
     ),
@@ -303,4 +215,4 @@ STUDY = Study(
         "saddle's own axes, where x₁ = 0 is exact: in axes turned at random, rounding is noise, and gradient descent "
         "at such a saddle leaves after about 38/λ in double and 18/λ in single precision."
     ),
-)
+)  # fmt: skip

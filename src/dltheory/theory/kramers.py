@@ -7,6 +7,7 @@ for beta h and time for h times the time.
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ def flat_top(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return (1 - (x / 2) ** 4) ** 2
 
 
+@cache
 def mean_exit_time(
     beta: float, potential: Potential = double_well, start: float = -1.0, target: float = 1.0, cells: int = 4000
 ) -> float:
@@ -76,6 +78,7 @@ def flat_top_time(beta: float) -> float:
     return beta * top * math.sqrt(2 * math.pi / (CURVATURE_WELL * beta)) * math.exp(beta)
 
 
+@cache
 def mean_exit_time_tube(
     beta: float, d: int, k_well: float, k_saddle: float, cells: tuple[int, int] = (300, 40)
 ) -> float:
@@ -90,8 +93,7 @@ def mean_exit_time_tube(
         k_saddle: transverse curvature at the saddle.
         cells: along x and r.
     """
-    from scipy.sparse import coo_matrix, diags
-    from scipy.sparse.linalg import spsolve
+    from scipy.linalg import solveh_banded
 
     if d == 1:
         return mean_exit_time(beta)
@@ -104,18 +106,19 @@ def mean_exit_time_tube(
         k = k_saddle + (k_well - k_saddle) * x * x
         return np.exp(-beta * (double_well(x) + 0.5 * k * r * r)) * r ** (d - 2)
 
-    cell = np.arange(nx * nr).reshape(nx, nr)
     along = weight((x + hx / 2)[:, None], r) * hr / hx
     across = weight(x[:, None], r[:-1] + hr / 2) * hx / hr
-    first = np.concatenate([cell[:-1].ravel(), cell[:, :-1].ravel()])
-    second = np.concatenate([cell[1:].ravel(), cell[:, 1:].ravel()])
-    flow = np.concatenate([along[:-1].ravel(), across.ravel()])
-    rows = np.concatenate([first, second, first, second, cell[-1]])
-    columns = np.concatenate([first, second, second, first, cell[-1]])
-    matrix = coo_matrix((np.concatenate([flow, flow, -flow, -flow, 2 * along[-1]]), (rows, columns))).tocsc()
-    scale = 1 / np.sqrt(matrix.diagonal())  # the weight spans many orders of magnitude
-    source = beta * weight(x[:, None], r).ravel() * hx * hr
-    u = (scale * spsolve(diags(scale) @ matrix @ diags(scale), scale * source)).reshape(nx, nr)
+    diagonal = np.zeros((nx, nr))
+    for flow, sides in ((along[:-1], np.s_[:-1, :]), (along[:-1], np.s_[1:, :]), (2 * along[-1:], np.s_[-1:, :]),
+                        (across, np.s_[:, :-1]), (across, np.s_[:, 1:])):  # fmt: skip
+        diagonal[sides] += flow
+    scale = 1 / np.sqrt(diagonal)  # the weight spans many orders of magnitude
+    bands = np.zeros((nr + 1, nx, nr))
+    bands[0] = 1
+    bands[1, :, :-1] = -across * scale[:, :-1] * scale[:, 1:]
+    bands[nr, :-1] = -along[:-1] * scale[:-1] * scale[1:]
+    source = beta * weight(x[:, None], r) * hx * hr
+    u = scale * solveh_banded(bands.reshape(nr + 1, -1), (scale * source).ravel(), lower=True).reshape(nx, nr)
     equilibrium = np.exp(-0.5 * beta * k_well * r * r) * r ** (d - 2)
     left = int(np.searchsorted(x, -1.0)) - 1
     part = (-1.0 - x[left]) / hx

@@ -1,13 +1,15 @@
-"""The theory's own witnesses are in theory/test_saddle_escape.py, those of the walkers in models/."""
+"""The theory's own witnesses are in tests/theory/test_saddle_escape.py, those of the walkers in tests/models."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from dltheory.sampling.langevin_barrier_escape_arrhenius import SETTINGS, TIMES
+from dlatlas.training.stack import Stack
+from dltheory.sampling.langevin_barrier_escape_arrhenius import STUDY, TIMES
 from dltheory.theory import saddle_escape
 
 NAME = "langevin_barrier_escape_arrhenius"
+SETTINGS = STUDY.parameters["setting"].choices
 LAM, BETA = np.array([0.1, 1.0]), np.geomspace(10, 1e6, 6)
 DIMS = ("setting", "lam", "beta", "seed")
 
@@ -40,15 +42,12 @@ def ideal() -> xr.Dataset:
     }
     coords = {"setting": list(SETTINGS), "lam": LAM, "beta": BETA, "seed": np.arange(seeds), "time": TIMES}
     coords |= {"d": ("setting", d), "withheld": ("setting", unstable), "withheld_stable": ("setting", stable)}
+    coords["noise"] = ("setting", ~np.isin(SETTINGS, ["noiseless", "nudged"]))
     return xr.Dataset(data, coords, {"study": NAME, "scale": "none"})
 
 
 def test_every_claim_is_supported_by_a_cube_made_by_its_theory(ideal, outcomes):
     assert set(outcomes(NAME, ideal).values()) == {"supported"}
-
-
-def planted(cube, name, change):
-    return cube.assign({name: change(cube[name])})
 
 
 FALSE = {
@@ -80,21 +79,16 @@ FALSE = {
 @pytest.mark.parametrize("what", FALSE)
 def test_a_claim_falls_by(what, ideal, outcomes):
     claim, name, change = FALSE[what]
-    assert outcomes(NAME, planted(ideal, name, change), claim) == {claim: "refuted"}
+    assert outcomes(NAME, ideal.assign({name: change(ideal[name])}), claim) == {claim: "refuted"}
 
 
-def test_the_smoke_sweep_measures_what_the_theory_says(smoke_cube, lab):
-    cube = smoke_cube(NAME)
-    study = lab.study(NAME)
-    predicted = study.theory(cube)
-    assert (cube["status"] == 0).all()
-    found = {claim.name: claim.measured()(cube, predicted) for claim in study.claims}
-    assert found["the mean time is the exact one"] < 0.05
-    assert found["noise along stable directions is wasted"] == pytest.approx(0.5, abs=0.05)
-    assert found["gradient descent stays"] == 1
-    assert found["law"] < 0.03
-    nudged = cube["exit"].sel(setting="nudged")
-    assert nudged.values == pytest.approx(np.log(1e6), abs=0.01)
+@pytest.mark.parametrize(("nudge", "time"), [(1e-6, np.log(1e6)), (1e-3, np.log(1e3)), (0.0, np.nan)])
+def test_without_noise_a_start_leaves_at_the_logarithm_of_its_distance_from_the_stable_manifold(nudge, time):
+    shared = {"d": 20, "withheld": 1.0, "withheld_stable": 1.0, "noise": False, "nudge": nudge, "walkers": 3}
+    shared |= {"step": 0.1, "horizon": 20.0}
+    found = STUDY.solve(Stack([{**shared, "lam": 0.5, "beta": 10.0, "seed": 1}], shared, folder=None))
+    assert found["exit"][0] == pytest.approx(time, abs=0.01, nan_ok=True)
+    assert found["still"][0] == np.isnan(time)
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [(np.float32, 14, 24), (np.float64, 34, 46)])
