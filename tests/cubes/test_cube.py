@@ -46,7 +46,7 @@ def one_code(monkeypatch):
 def make(dims, shard_runs=8):
     own = {"depth": count(1, "depth"), "lr": number(1.0, "rate"), "rule": choice("sgd", ("sgd", "adam"), "rule")}
     study = Study(
-        title="Toy", rows=("x",), kind="solve", statement="", formula="", papers=(), claims=(), caption="",
+        title="Toy", rows=("x",), kind="solve", says="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, shape=("depth",), parameters=own, variables=VARIABLES,
         module="toy",
     )  # fmt: skip

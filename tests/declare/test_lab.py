@@ -9,13 +9,13 @@ from dlatlas.declare.lab import Lab, check_pairs, load_study
 from dlatlas.errors import AtlasError, InputError
 
 STUDY = """
-from dlatlas.declare.study import Claim, Control, Study, count
-from dlatlas.judging.verdict import AtLeast
+from dlatlas import Study, but, claim, count
+from dlatlas.judging.statistics import average
 
 STUDY = Study(
-    title="A title", rows=("x",), kind="solve", statement="", formula="", papers=(),
+    title="A title", rows=("x",), kind="solve", says="", formula="", papers=(),
     parameters={"width": count(4, "width")},
-    claims=(Claim("c", "s", "p", "q", lambda cube, theory: 1.0, AtLeast(0.0), Control("s", {}), "seed"),),
+    claims=[claim("c", "s", "p", average("status") >= 0, shuffle="seed", fails=but("s", of="width"))],
     theory=lambda cube: cube, figure=lambda *a: None, caption="",
 )
 """

@@ -28,7 +28,7 @@ scales:
 
 def study(kind="solve"):
     return Study(
-        title="", rows=("x",), kind=kind, statement="", formula="", papers=(), claims=(), caption="",
+        title="", rows=("x",), kind=kind, says="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None,
         parameters={
             "width": count(4, "width"),

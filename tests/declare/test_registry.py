@@ -15,13 +15,13 @@ from dlatlas.planning.plan import Plan, Settings
 OURS = ("dlatlas",)
 
 STUDY = """
-from dlatlas.declare.study import Claim, Control, Study, count
-from dlatlas.judging.verdict import AtLeast
+from dlatlas import Study, but, claim, count
+from dlatlas.judging.statistics import average
 
 STUDY = Study(
-    title="A title", rows=("x",), kind="train", statement="", formula="x", papers=(),
+    title="A title", rows=("x",), kind="train", says="", formula="x", papers=(),
     parameters={"inputs": count(3, "inputs"), "outputs": count(1, "outputs"), "n_train": count(8, "examples")},
-    claims=(Claim("c", "s", "p", "q", lambda cube, theory: 1.0, AtLeast(0.0), Control("s", {}), "seed"),),
+    claims=[claim("c", "s", "p", average("train_loss") >= 0, shuffle="seed", fails=but("s", of="peak"))],
     theory=lambda cube: cube, figure=lambda *a: None, caption="",
 )
 """

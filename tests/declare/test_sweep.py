@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def make(dims, shard_runs=8, shape=("width",), cost=None, fixed=None):
     study = Study(
-        title="", rows=("x",), kind="solve", statement="", formula="", papers=(), claims=(), caption="",
+        title="", rows=("x",), kind="solve", says="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, shape=shape, cost=cost,
         parameters={"width": count(4, "width"), "rate": number(1.0, "rate")}, module="toy",
     )  # fmt: skip

@@ -22,7 +22,7 @@ def cube():
 
 
 def drawn(cube, *picture):
-    study = SimpleNamespace(picture=picture, observables={}, theory=lambda cube: xr.Dataset())
+    study = SimpleNamespace(picture=picture, observables={}, variables={}, theory=lambda cube: xr.Dataset())
     figure = draw_panels(study, cube, xr.Dataset())
     return figure, [mc.to_hex(line.get_color()).upper() for line in figure.axes[0].get_lines()]
 

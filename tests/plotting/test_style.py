@@ -66,7 +66,7 @@ def test_shades_are_distinct():
 
 def study(figure):
     return Study(
-        title="A title", rows=("x",), kind="solve", statement="", formula="", papers=(), claims=(),
+        title="A title", rows=("x",), kind="solve", says="", formula="", papers=(), claims=(),
         caption="", theory=lambda cube: cube, figure=figure, parameters={},
     )  # fmt: skip
 

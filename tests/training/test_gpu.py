@@ -21,7 +21,7 @@ from dlatlas.training.halves import in_halves, joined
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 
 STUDY = Study(
-    title="", rows=(), kind="train", statement="", formula="", papers=(), parameters={}, claims=(),
+    title="", rows=(), kind="train", says="", formula="", papers=(), parameters={}, claims=(),
     theory=lambda cube: cube, figure=lambda *rest: None, caption="",
 )  # fmt: skip
 RULES = ("sgd", "momentum", "nesterov", "adam")

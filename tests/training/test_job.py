@@ -36,7 +36,7 @@ def study(kind="solve", late=()):
     grown = {"noise": number(0.0, "label noise", late=True), "depth": count(1, "hidden layers", late=True)}
     variables = {"twice": Variable("2x"), "draw": Variable("draw"), "powers": Variable("p", dims={"power": None})}
     return Study(
-        title="", rows=("x",), kind=kind, statement="", formula="", papers=(), claims=(), caption="",
+        title="", rows=("x",), kind=kind, says="", formula="", papers=(), claims=(), caption="",
         theory=lambda cube: cube, figure=lambda *a: None, solve=solve, variables=variables if kind == "solve" else {},
         shape=("width", "depth", "inputs", "outputs", "bias", "n_train"),
         parameters={**own, **({} if kind == "solve" else net), **{name: grown[name] for name in late}},

@@ -90,6 +90,16 @@ def test_where_it_is_not_the_files_are_verified_and_that_is_said(archive, lab):
     assert "edge is not installed here: its verdict (supported) was not computed again" in said
 
 
+def test_an_archive_with_a_ledger_of_before_is_still_verified(archive, published, tmp_path):
+    files = read(archive)
+    entry = json.loads(files["ledger.json"])
+    old = {"schema": 1, "studies": {entry.pop("study"): {key: entry[key] for key in entry if key != "schema"}}}
+    path = write(tmp_path / "old.zip", resigned(files, "ledger.json", json.dumps(old).encode()))
+    done = published.dlatlas("check", str(path))
+    assert done.returncode == 0, done.stderr
+    assert f"files verified, cube {entry['cube']}, commit {entry['commit']}" in done.stdout
+
+
 def test_a_changed_missing_or_foreign_file_is_named(archive, lab, tmp_path):
     files = read(archive)
     for name in files:
