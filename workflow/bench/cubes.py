@@ -31,7 +31,7 @@ NUMBERS = 64
 """Numbers of the large variable of each run: 512 MB of a million runs."""
 ROUNDS = 3
 STUDY = Study(
-    title="", rows=("bench",), kind="solve", statement="", formula="", papers=(), claims=(), caption="",
+    title="", rows=("bench",), kind="solve", says="", formula="", papers=(), claims=(), caption="",
     theory=lambda cube: cube, figure=lambda *rest: None, shape=("width",),
     parameters={"rate": number(1.0, "rate"), "width": count(1, "width")},
     variables={

@@ -23,7 +23,7 @@ HOST = "spectral_margin_distribution"
 """A study of digits and MLPs, whose params file the end-to-end row replaces by its own."""
 
 STUDY = Study(
-    title="", rows=("bench",), kind="train", statement="", formula="", papers=(), parameters={}, claims=(),
+    title="", rows=("bench",), kind="train", says="", formula="", papers=(), parameters={}, claims=(),
     theory=lambda cube: cube, figure=lambda *rest: None, caption="",
 )  # fmt: skip
 

@@ -10,11 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import count
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.verdict import AtLeast
+from dlatlas import Study, but, claim, count, derived, variable
+from dlatlas.judging.statistics import slope
 
 PATIENCE = 150.0
 """Seconds after which a held job goes on, so that no test hangs."""
@@ -52,28 +49,23 @@ def _note(what, number):
 
 STUDY = Study(
     title="Numbers can be cubed",
-    rows=("toil",),
+    rows=["toil"],
     kind="solve",
-    statement="A number can be cubed.",
+    papers=[],
+    says="A number can be cubed.",
     formula="n^3",
-    papers=(),
     parameters={"number": count(1, "the number")},
-    shape=("number",),
+    shape=["number"],
     solve=solve,
-    variables={"cubed": Variable("the cube")},
+    variables={"cubed": variable("the cube")},
     theory=lambda cube: cube[["cubed"]],
-    claims=(
-        Claim(
-            name="grows",
-            statement="Cubes grow.",
-            source="arithmetic",
-            quantity="difference of the last and the first [1]",
-            statistic=lambda cube, theory: float(cube["cubed"].isel(number=-1).mean() - cube["cubed"][0].mean()),
-            expected=AtLeast(0.0),
-            control=Control("none", lambda cube, theory: -1.0),
-            permute="number",
+    observables={"fallen": derived("minus the cube", lambda cube, theory: -cube["cubed"])},
+    claims=[
+        claim(
+            "grows", "Cubes grow.", "arithmetic", slope("cubed", "number") >= 0, shuffle="number",
+            fails=but("Their negatives fall.", of="fallen"),
         ),
-    ),
+    ],
     figure=lambda cube, theory, verdict: None,
     caption="None is drawn.",
-)
+)  # fmt: skip
