@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dlatlas.measures.neural_collapse import class_means
+
 Floats = NDArray[np.float64]
 
 
@@ -81,3 +83,37 @@ class Features:
         path = integrate.solve_ivp(slope, (0, times[-1]), start, t_eval=times, method="DOP853", rtol=1e-9, atol=1e-12)
         pieces = [free.unpack(column) for column in path.y.T]
         return [piece[0] for piece in pieces], [piece[1] for piece in pieces]
+
+    def decay(self, W: Floats, H: Floats, until: float) -> Floats:
+        """Mean decay of the features about their class means in that time, by right singular vector of the fixed W."""
+        _, (_, later) = self.flow(W, H, np.array([0.0, until]), train_weights=False)
+        start, end = (self._spread(np.linalg.svd(W)[2] @ features) for features in (H, later))
+        return np.log(start / end) / until
+
+    def scatter(self, W: Floats, H: Floats, times: Floats) -> tuple[Floats, Floats]:
+        """Traces of the features' covariance within and between classes along the flow of both, at each time."""
+        _, path = self.flow(W, H, times, train_weights=True)
+        found = [class_means(features.T, self.labels, len(self.sizes)) for features in path]
+        return tuple(np.array([np.trace(each) for each in part])
+                     for part in zip(*[(means.within, means.between) for means in found]))  # fmt: skip
+
+    def _spread(self, features: Floats) -> Floats:
+        means = class_means(features.T, self.labels, len(self.sizes)).means
+        return np.linalg.norm(features - means[self.labels].T, axis=1)
+
+
+def problem(classes: int, n: int, dim: int, c: float, ratio: float, bias: bool, skewed: bool) -> Features:
+    """The problem with c = K sqrt(n lambda_W lambda_H) of the mean class, and lambda_H / lambda_W.
+
+    Args:
+        classes: K.
+        n: examples of each class; where they are skewed, 2n of the first and half as many of each next one, 2 at least.
+        dim: dimension of the features.
+        c: of the mean class.
+        ratio: lambda_H / lambda_W.
+        bias: whether there is one.
+        skewed: whether classes differ in size.
+    """
+    sizes = tuple(max(2, round(2.0 ** (1 - k) * n)) if skewed else n for k in range(classes))
+    product = c / classes / np.sqrt(sum(sizes) / classes)
+    return Features(sizes, dim, product / np.sqrt(ratio), product * np.sqrt(ratio), bias)

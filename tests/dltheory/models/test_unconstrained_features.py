@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import linalg, optimize
 
-from dltheory.models.unconstrained_features import Features
+from dltheory.models.unconstrained_features import Features, problem
 from dltheory.theory.unconstrained_features import decay_rates, shrinkage, threshold, weight_energy
 
 CASE = Features((4, 4, 4), 5, 0.01, 0.02)
@@ -65,3 +65,11 @@ def test_the_flow_of_both_ends_at_the_minimum():
     W, H = CASE.flow(0.3 * rng.standard_normal((3, 5)), 0.3 * rng.standard_normal((5, 12)), np.array([0.0, 5e3]), True)
     c = threshold(CASE.sizes, 0.01, 0.02)
     np.testing.assert_allclose(W[-1] @ H[-1], shrinkage(c)[:, None] * CASE.targets, atol=1e-3)
+
+
+def test_skewed_sizes_halve_and_the_mean_class_has_that_c():
+    case = problem(5, 20, 10, 0.5, 4.0, False, True)
+    assert case.sizes == (40, 20, 10, 5, 2)
+    mean = sum(case.sizes) / 5
+    assert 5 * (mean * case.weight_penalty * case.feature_penalty) ** 0.5 == pytest.approx(0.5)
+    assert case.feature_penalty / case.weight_penalty == pytest.approx(4.0)

@@ -1,7 +1,5 @@
 import pytest
 
-from dltheory.representation import neural_collapse_mse_ufm as page
-
 NAME = "neural_collapse_mse_ufm"
 PLANTED = {
     "soft threshold": lambda cube: {"shrinkage": 1.01 * cube["shrinkage"]},
@@ -25,16 +23,3 @@ def test_the_smoke_sweep_supports_every_claim(smoke_cube, outcomes):
 def test_the_opposite_of_a_claim_is_refuted(smoke_cube, outcomes, claim):
     cube = smoke_cube(NAME)
     assert outcomes(NAME, cube.assign(PLANTED[claim](cube)), claim) == {claim: "refuted"}
-
-
-def test_skewed_sizes_halve_and_the_mean_class_has_that_c():
-    case = page.problem(5, 20, 10, 0.5, 4.0, False, True)
-    assert case.sizes == (40, 20, 10, 5, 2)
-    mean = sum(case.sizes) / 5
-    assert 5 * (mean * case.weight_penalty * case.feature_penalty) ** 0.5 == pytest.approx(0.5)
-    assert case.feature_penalty / case.weight_penalty == pytest.approx(4.0)
-
-
-def test_the_figure_has_three_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 3
