@@ -81,7 +81,7 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") ->
     drawn = []
     for series in _series(study, sample, panel):
         x, values = _measured(sample, panel, series)
-        drawn.append((x, np.nanmean(values.mean("seed").values)))
+        drawn.append((x, _height(values.mean("seed").values, panel.log)))
         look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
         middle = "median" if panel.at == "median" else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
@@ -109,7 +109,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
         greys = panel.grey.get("y", ())
         colors = dict(zip([name for name in panel.series if name not in greys], PALETTE))
         for name, settings in panel.series.items():
-            place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], panel.y[0])
+            place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], name)
             marker = _marker(panel, name in greys)
             yield Series(panel.y[0], place, colors.get(name, CONTROL), marker, name, line)
     elif panel.by:
@@ -137,6 +137,11 @@ def _series(study: "Study", sample: Sample, panel: "Panel") -> Iterator[Series]:
         for of in panel.y[:1]:
             name = panel.labels.get("grey", "control")
             yield Series(of, {**panel.where, **others}, CONTROL, "s", name or None, _line_of(panel, of, "grey"))
+
+
+def _height(values: NDArray[np.float64], log: str) -> float:
+    """The middle of a series as the axis shows it."""
+    return float(np.exp(np.nanmean(np.log(values[values > 0])))) if "y" in log else float(np.nanmean(values))
 
 
 def _marker(panel: "Panel", grey: bool) -> str:
