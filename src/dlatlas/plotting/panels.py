@@ -149,7 +149,7 @@ def _series(
         greys = panel.grey.get("y", ())
         colors = dict(zip([name for name in panel.series if name not in greys], palette))
         for name, settings in panel.series.items():
-            place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], panel.y[0])
+            place, line = {**panel.where, **settings}, _line_of(panel, panel.y[0], name)
             marker = _marker(panel, name in greys)
             yield Series(panel.y[0], place, colors.get(name, CONTROL), marker, name, line)
     elif panel.by:
