@@ -46,13 +46,13 @@ class Statistic:
     Attributes:
         of: what is looked at; several where it compares them.
         compute: ``(sample, statistic) -> (draw,)``.
-        words: what it is, in words; ``{of}`` stands for the label of what it looks at.
+        words: what it is, in words; ``{of}`` stands for the label of what it looks at, ``{}`` for each of its parts.
         where: where it is looked at, see `dlatlas.judging.sample.select`.
         by: how the runs of one setting become one number.
         along: the coordinate, variable or observable on its x axis, if it has one.
         settings: the rest: tolerances, levels, other predictions.
         parts: the statistics that it is made of, if it is made of others.
-        units: of the number; "1" for none, "" for those of the observable.
+        units: of the number; "1" for none, "" for those of the observable, or of its first part.
     """
 
     of: tuple[Of, ...]
@@ -115,10 +115,10 @@ class Statistic:
         return _combined(operator.sub, "{} - {}", other, self)
 
     def __mul__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.mul, "{} × {}", self, other)
+        return _combined(operator.mul, "{} × {}", self, other, units="1" if isinstance(other, Statistic) else "")
 
     def __truediv__(self, other: "Statistic | float") -> "Statistic":
-        return _combined(operator.truediv, "{} / {}", self, other)
+        return _combined(operator.truediv, "{} / {}", self, other, units="1" if isinstance(other, Statistic) else "")
 
     def __neg__(self) -> "Statistic":
         return _combined(operator.neg, "-({})", self)
@@ -130,13 +130,14 @@ class Statistic:
     __radd__ = __add__
 
 
-def _combined(function: Callable[..., Any], words: str, *parts: "Statistic | float") -> Statistic:
+def _combined(
+    function: Callable[..., Any], words: str, *parts: "Statistic | float", units: Literal["", "1"] = ""
+) -> Statistic:
     def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
         numbers = [part.values(sample) if isinstance(part, Statistic) else part for part in statistic.parts]
         return function(*numbers)
 
-    said = [part.words if isinstance(part, Statistic) else f"{part:g}" for part in parts]
-    return Statistic((), compute, words.format(*said), parts=parts)
+    return Statistic((), compute, words, parts=parts, units=units)
 
 
 def least(*parts: Statistic) -> Statistic:

@@ -21,7 +21,8 @@ def quantity(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None" =
 def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> tuple[str, str]:
     if statistic.parts:
         said = [f"{part:g}" if isinstance(part, int | float) else _part(part, cube, study) for part in statistic.parts]
-        return statistic.words.format(*said), statistic.units
+        first = next(part for part in statistic.parts if not isinstance(part, int | float))
+        return statistic.words.format(*said), statistic.units or _said(first, cube, study)[1]
     labels = [label(of, cube, study) for of in statistic.of]
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
@@ -35,6 +36,8 @@ def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> 
 
 def _part(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> str:
     text = _said(statistic, cube, study)[0]
+    if statistic.words.startswith("{} "):  # a - (b - c)
+        text = f"({text})"
     where = settings_in_words(statistic.where)
     return f"{text} ({where})" if where else text
 
