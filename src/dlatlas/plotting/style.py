@@ -172,8 +172,9 @@ def reference(
 
 
 def legend(panel: "Axes", **options: Any) -> None:  # noqa: ANN401
-    """A legend without a box, small, where it hides least."""
-    panel.legend(**{"loc": "best", "fontsize": 8, "handlelength": 1.6, "labelspacing": 0.35, **options})
+    """A legend without a box, small, where it hides least; lines fade behind it."""
+    veil = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85, "borderpad": 0.2}
+    panel.legend(**{"loc": "best", "fontsize": 8, "handlelength": 1.6, "labelspacing": 0.35, **veil, **options})
 
 
 def letters(panels: Sequence["Axes"], titles: Sequence[str]) -> None:
