@@ -90,7 +90,7 @@ def _left_over(cube: "xr.Dataset", layers: "Sequence[Panel]") -> tuple[str, ...]
         if values is not None and _ordered(values):
             colors = tuple(color for color in colors if color not in COOL)
         elif not layer.grey.get("y"):
-            colors = colors[len(layer.y) if values is None else len(values) :]
+            colors = colors[len(layer.series or layer.y) if values is None else len(values) :]
     return colors or PALETTE
 
 
