@@ -2,7 +2,7 @@ import numpy as np
 import xarray as xr
 
 from dlatlas.judging.sample import Sample, Shuffle
-from dlatlas.judging.statistics import statistic
+from dlatlas.judging.statistics import slope, statistic
 from dlatlas.judging.words import quantity
 
 CUBE = xr.Dataset(
@@ -30,3 +30,8 @@ def test_words_of_a_statistic_of_one_s_own_say_its_settings():
     own = statistic(lambda y, low: y.mean(["width", "rate"]), "y", words="mean above {low:g}", low=2.0)
     assert quantity(own, CUBE) == "mean above 2 [1]"
     assert quantity(own.changed(low=3.5), CUBE) == "mean above 3.5 [1]"
+
+
+def test_words_name_a_coordinate_by_its_symbol_and_a_prediction_without_its_prefix():
+    assert quantity(slope("y", "rate"), CUBE) == "slope of y against rate [1]"
+    assert quantity(slope("y", "theory.late_rate"), CUBE) == "slope of y against late rate [1]"

@@ -12,8 +12,8 @@ def drawn(**options):
     values = np.random.default_rng(0).random((4, 2, 3))
     cube = xr.Dataset({"y": (tuple(coords), values)}, coords)
     study = Study("", [], "solve", [], "", "", {}, [], lambda cube: xr.Dataset(), "", picture=[
-        panel("y", "step", by="lr", **options)])  # fmt: skip
-    return draw_panels(study, cube, xr.Dataset()).axes[0]
+        panel(**{"y": "y", "x": "step", "by": "lr", **options})])  # fmt: skip
+    return draw_panels(study, cube, xr.Dataset({"time": ("step", [0.2, 0.9, 1.7, 4.0])})).axes[0]
 
 
 def test_a_legend_writes_the_symbol_of_a_coordinate_and_names_single_values():
@@ -25,3 +25,12 @@ def test_zero_has_a_narrow_place_of_its_own_on_a_logarithmic_axis():
     axes = drawn(log="x")
     zero, one, ten = (axes.transData.transform((x, 0.5))[0] for x in (0, 1, 10))
     assert 0 < one - zero < 0.5 * (ten - one)
+
+
+def test_a_short_logarithmic_axis_of_a_prediction_has_plain_numbers():
+    axes = drawn(x="theory.time", log="x")
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    places = zip(axes.get_xticks(), axes.get_xticklabels())
+    assert [text.get_text() for x, text in places if low <= x <= high] == ["0.2", "0.5", "1", "2"]
+    assert axes.get_xlabel() == "time"

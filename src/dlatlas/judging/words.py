@@ -27,7 +27,7 @@ def _said(statistic: "Statistic", cube: "xr.Dataset", study: "Study | None") -> 
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
         of=labels[0][0] if labels else "",
-        along=statistic.along if isinstance(statistic.along, str) else label(statistic.along, cube, study)[0],
+        along=statistic.along if statistic.along in cube.coords else label(statistic.along, cube, study)[0],
         prediction="the theory" if prediction is None else label(prediction, cube, study)[0],
         **{name: value for name, value in statistic.settings.items() if name != "prediction"},
     )

@@ -26,6 +26,7 @@ from dlatlas.plotting.style import (
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from dlatlas.declare.panel import Panel
@@ -40,7 +41,7 @@ COOL = (PALETTE[0], PALETTE[2], PALETTE[5])
 INSIDE, LETTER = 0.72, 0.085
 """Share of a panel's width that is inside its axes, and inches that a digit of a tick's label takes."""
 SHORT = 60
-"""A logarithmic y axis whose ends have a smaller ratio has values between the powers of ten, too."""
+"""A logarithmic axis whose ends have a smaller ratio has values between the powers of ten, too."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,9 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
     if panel.ylim:
         axes.set_ylim(*panel.ylim)
     if "y" in panel.log:
-        _log_values(axes)
+        _log_values(axes.yaxis)
+    if "x" in panel.log and panel.x not in cube.coords:
+        _log_values(axes.xaxis)
 
 
 def _axis_label(x: str, cube: "xr.Dataset", study: "Study") -> str:
@@ -306,12 +309,12 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
     axes.minorticks_off()
 
 
-def _log_values(axes: "Axes") -> None:
-    """Values on a logarithmic y axis: powers of ten, and 2 and 5 times these where it spans few of them."""
+def _log_values(axis: "Axis") -> None:
+    """Values on a logarithmic axis: powers of ten, and 2 and 5 times these where it spans few of them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    low, high = axes.get_ylim()
-    axes.yaxis.set_minor_locator(NullLocator())
+    low, high = axis.get_view_interval()
+    axis.set_minor_locator(NullLocator())
     if high / low < SHORT:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
