@@ -296,7 +296,7 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
         steps = (1, 2, 5) if high - low <= 3 else (1,)
         ticks = [a * 10**k for k in np.arange(low, high + 1) for a in steps]
         values = np.array([each for each in ticks if positive.min() * 0.99 <= each <= positive.max() * 1.01])
-    texts = [f"{value:,g}" if 1e-3 <= value < 1e4 or value == 0 else f"{value:.0e}" for value in values]
+    texts = [f"{value:,g}" if 1e-3 <= value < 1e5 or value == 0 else f"{value:.0e}" for value in values]
     grid = axes.get_subplotspec().get_gridspec()
     span = np.log(positive.max() / positive.min()) or 1.0
     inches = INSIDE * axes.get_figure().get_figwidth() / grid.ncols / span
