@@ -99,7 +99,7 @@ def _left_over(cube: "xr.Dataset", layers: "Sequence[Panel]") -> tuple[str, ...]
         if values is not None and _ordered(values):
             colors = tuple(color for color in colors if color not in COOL)
         elif not layer.grey.get("y"):
-            colors = colors[len(layer.y) if values is None else len(values) :]
+            colors = colors[len(layer.series or layer.y) if values is None else len(values) :]
     return colors or PALETTE
 
 
@@ -338,7 +338,7 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
 
 
 def _tick(value: float) -> str:
-    if value == 0 or 1e-3 <= value < 1e4:
+    if value == 0 or 1e-3 <= value < 1e5:
         return f"{value:,g}"
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 

@@ -10,25 +10,25 @@ Corrections of the catalogue, from its audit:
   n > d), are left out.
 """
 
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import exponent, extreme, loglog_slope, middle, narrowed, slope
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
+from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas.judging.statistics import exponent, largest, slope, smallest
 from dlatlas.optimizers.orders import ORDERS
-from dltheory.theory.norms import largest_margin
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
-STEEPEST = ("l1", "l4/3", "l2", "l4", "linf")
+FIXED, DECAYING = {"loss": "exponential", "decay": 0.0}, {"loss": "log_exponential", "decay": 0.5}
+CONSTANT = {"loss": "log_exponential", "decay": 0.0}
+METHOD, DUAL = {"optimizer": "steepest_descent"}, {"optimizer": "dual_acceleration"}
+LATE, DECADES = {"step": (1000, None)}, {"step": (100, 10_000)}
+STEEPEST = {"l1": r"$\ell_1$", "l4/3": r"$\ell_{4/3}$", "l2": r"$\ell_2$", "l4": r"$\ell_4$", "linf": r"$\ell_\infty$"}
+"""The norms in which steepest descent is run."""
 
 
 def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -46,56 +46,28 @@ def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     """The margin in every norm over the largest that there is, the own norm times that margin, and sparsity."""
-    w = trained.parameters["weight"].double().numpy()[:, 0]
-    x, y = (value.numpy() for value in trained.data())
-    z = np.broadcast_to(x * y, (len(w), *x.shape[-2:]))
-    most = np.array([_largest_margins(np.ascontiguousarray(one).tobytes(), one.shape[1]) for one in z])
-    size = np.stack([np.linalg.norm(w, p, axis=1) for p in ORDERS.values()], axis=1)
-    reached = np.einsum("rnd,rd->rn", z, w).min(1)
-    own = list(ORDERS).index(stack["norm"])
-    with np.errstate(invalid="ignore"):
-        ratio = np.where(size > 0, reached[:, None] / size / most, np.nan)
-        spread = size[:, 0] ** 2 / size[:, list(ORDERS).index("l2")] ** 2 / w.shape[1]
-    return {"ratio": ratio, "growth": size[:, own] * most[:, own], "spread": spread}
+    from dltheory.measures.margins_in_norms import margins_in_norms
 
-
-@lru_cache(maxsize=4096)
-def _largest_margins(z: bytes, d: int) -> list[float]:
-    """In every norm; kept, because many runs and all checkpoints share a data set."""
-    return [largest_margin(np.frombuffer(z).reshape(-1, d), p).margin for p in ORDERS.values()]
+    return margins_in_norms(trained, str(stack["norm"]))
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The norm times the largest margin at fixed steps, ln t up to a constant."""
+    """The norm times the largest margin at fixed steps, ln t up to a constant; the rates that bound the gaps."""
     import xarray as xr
 
-    return xr.Dataset({"growth": np.log(cube["step"].where(cube["step"] > 0))})
+    t = cube["step"].where(cube["step"] > 0)
+    return xr.Dataset({"growth": np.log(t), "log_rate": 1 / np.log(t), "root_rate": np.log(t) / np.sqrt(t)})
 
 
-def own(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The margin in the norm of the method over the largest there is."""
-    return cube["ratio"].sel(geometry=cube["norm"])
-
-
-def last(cube: "xr.Dataset", theory: "xr.Dataset", of: Any = own) -> "xr.DataArray":  # noqa: ANN401
-    """The same at the end."""
-    return of(cube, theory).isel(step=-1)
-
-
-def euclidean(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The margin in l2 over the largest there, at the end."""
-    return cube["ratio"].sel(geometry="l2").isel(step=-1)
+def last(cube: "xr.Dataset", theory: "xr.Dataset", geometry: Any = None) -> "xr.DataArray":  # noqa: ANN401
+    """The margin at the end over the largest there is, in the norm of the method or in another."""
+    return cube["ratio"].isel(step=-1).sel(geometry=cube["norm"] if geometry is None else geometry)
 
 
 def others(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The margins in the other norms that steepest descent is run in, at the end."""
-    elsewhere = cube["ratio"].sel(geometry=list(STEEPEST)).isel(step=-1)
+    """The margins at the end in the other norms that steepest descent is run in."""
+    elsewhere = last(cube, theory, list(STEEPEST))
     return elsewhere.where(elsewhere["geometry"] != cube["norm"])
-
-
-def gap(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """What the margin lacks, relatively."""
-    return 1 - own(cube, theory)
 
 
 def opposite_gap(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
@@ -104,98 +76,28 @@ def opposite_gap(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
     return 1 - cube["ratio"].sel(geometry=other)
 
 
-def order_in(
-    cube: "xr.Dataset",
-    theory: "xr.Dataset",
-    rate: str,
-    where: dict[str, Any],
-    of: Any = gap,  # noqa: ANN401
-) -> float:
-    """Exponent of the mean gap in the rate that bounds it, ln t / sqrt t or 1 / ln t."""
-    cube, theory = narrowed(cube, theory, where)
-    t = cube["step"].values
-    bound = np.log(t) / np.sqrt(t) if rate == "sqrt" else 1 / np.log(t)
-    return loglog_slope(bound, middle(of(cube, theory), ("step",)).values)
+def named(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
+    """The norms at their places."""
+    axes.set_xticks([1 / ORDERS[norm] for norm in STEEPEST], list(STEEPEST.values()))
+    axes.invert_xaxis()
 
 
-def growth_slope(cube: "xr.Dataset", theory: "xr.Dataset", where: dict[str, Any]) -> float:
-    """Slope of the mean norm times margin against ln t."""
-    cube, theory = narrowed(cube, theory, where)
-    return slope(theory["growth"], cube["growth"].mean([dim for dim in cube["growth"].dims if dim != "step"]))
+def laws(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
+    """Powers of t to compare with."""
+    from dlatlas.plotting.style import power
 
+    for order, start, height, text in ((-0.5, 1e3, 0.06, "$t^{-1/2}$"), (-1, 1e3, 0.01, "$t^{-1}$"),
+                                       (-2, 60, 5e-3, "$t^{-2}$")):  # fmt: skip
+        power(axes, [start, 10 * start], order, (start, height), text)
 
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Every method in every norm at the end, and the gap in the own norm by scaling of the step."""
-    from dlatlas.plotting.style import PALETTE, legend, letters, new_figure, power
-
-    figure, (left, right) = new_figure(2)
-    end = last(cube.sel(start=0.0), theory, lambda cube, theory: cube["ratio"])
-    table = _of(end, "steepest_descent", STEEPEST, **CONSTANT).sel(geometry=list(STEEPEST)).mean("seed")
-    shown = left.imshow(table.transpose("method", "geometry"), vmin=0.4, vmax=1.0, cmap="viridis")
-    names = [_name(norm) for norm in STEEPEST]
-    left.set_xticks(range(5), names)
-    left.set_yticks(range(5), names)
-    for (i, j), value in np.ndenumerate(table.transpose("method", "geometry").values):
-        left.text(j, i, f"{value:.3f}" if i == j else f"{value:.2f}", ha="center", va="center", fontsize=8,
-                  color="black" if value > 0.75 else "white", weight="bold" if i == j else "normal")  # fmt: skip
-    left.set(xlabel="margin measured in", ylabel="steepest descent in")
-    left.grid(False)
-    figure.colorbar(shown, ax=left, label="margin over the largest", shrink=0.8)
-    looks = ((FIXED, PALETTE[1], "fixed step"), (DECAYING, PALETTE[2], "step / (loss √t)"),
-             (CONSTANT, PALETTE[0], "step / loss"))  # fmt: skip
-    for setting, color, label in looks:
-        for norm, style in (("l2", "-"), ("l1", ":"), ("linf", "--")):
-            path = _of(gap(cube.sel(start=0.0), theory), "steepest_descent", (norm,), **setting).mean(
-                ("seed", "method")
-            )
-            later = path["step"] >= 10
-            right.plot(path["step"][later], path[later], color=color, linestyle=style, linewidth=1.4,
-                       label=f"{label}, {_name(norm)}" if norm == "l2" else None)  # fmt: skip
-    path = _of(gap(cube.sel(start=0.0), theory), "dual_acceleration", ("l2",), **CONSTANT).mean(("seed", "method"))
-    later = path["step"] >= 10
-    right.plot(
-        path["step"][later], path[later], color="black", linewidth=1.4, label=r"with dual acceleration, $\ell_2$"
-    )
-    t = np.array([1e3, float(cube["step"][-1])])
-    power(right, t, -1, (t[0], 0.02))
-    power(right, t, -0.5, (t[0], 0.35))
-    right.annotate("$t^{-1/2}$", (t[0], 0.35), fontsize=8, color="#444444", ha="right")
-    right.annotate("$t^{-1}$", (t[0], 0.02), fontsize=8, color="#444444", ha="right", va="top")
-    right.set_ylim(1e-6, 5)
-    right.set(xscale="log", yscale="log", xlabel="step  t", ylabel="margin missing, relative")
-    legend(right, loc="lower left")
-    letters((left, right), ("step / loss, at the end", r"own norm; dotted $\ell_1$, dashed $\ell_\infty$"))
-    return figure
-
-
-def _of(values: "xr.DataArray", optimizer: str, norms: tuple[str, ...], loss: str, decay: float) -> "xr.DataArray":
-    chosen = (values["optimizer"] == optimizer) & values["norm"].isin(norms)
-    schedule = (values["loss"] == loss) & (values["decay"] == decay)
-    return values.isel(method=np.flatnonzero(chosen), schedule=int(np.flatnonzero(schedule)[0]))
-
-
-def _name(norm: str) -> str:
-    return r"$\ell_\infty$" if norm == "linf" else rf"$\ell_{{{norm[1:]}}}$"
-
-
-CONSTANT = {"loss": "log_exponential", "decay": 0.0}
-DECAYING = {"loss": "log_exponential", "decay": 0.5}
-FIXED = {"loss": "exponential", "decay": 0.0}
-METHOD = {"optimizer": "steepest_descent"}
-LATE = {"step": (1000, None)}
 
 STUDY = Study(
     title="Steepest descent finds the largest margin in its own norm",
-    rows=(
-        "steepest-descent-max-margin",
-        "steepest-descent-margin",
-        "steepest-descent-norm-margin",
-        "mirror-descent-max-margin",
-        "normalised-gd-margin",
-        "margin-maximization-rates",
-    ),
+    rows=["steepest-descent-max-margin", "steepest-descent-margin", "steepest-descent-norm-margin",
+          "mirror-descent-max-margin", "normalised-gd-margin", "margin-maximization-rates"],
     kind="train",
-    statement=(
+    papers=["gunasekar2018", "soudry2018", "nacson2019", "ji2021", "ji2021b", "telgarsky2013", "sun2023"],
+    says=(
         "Gunasekar, Lee, Soudry & Srebro (2018): on separable data with exponential loss, steepest descent in a norm "
         "goes to the direction of largest margin in that very norm: coordinate descent (boosting) in l1, gradient "
         "descent in l2, sign descent in l∞; from any start. Mirror descent with |w|_p^p does so in l_p (Sun et al. "
@@ -207,7 +109,6 @@ STUDY = Study(
         r"\rangle, \qquad \frac{\min_i y_i \langle x_i, w_t \rangle}{\lVert w_t \rVert} \to \gamma_* = "
         r"\max_{\lVert w \rVert \le 1} \min_i y_i \langle x_i, w \rangle"
     ),
-    papers=("gunasekar2018", "soudry2018", "nacson2019", "ji2021", "ji2021b", "telgarsky2013", "sun2023"),
     parameters={
         "norm": choice("l2", ORDERS, "of steepest descent, or whose p-th power is the potential of mirror descent"),
         "decay": number(0.0, "the step at t is lr t^-decay", low=0.0),
@@ -218,118 +119,90 @@ STUDY = Study(
         "start": number(0.0, "distance of the start from the origin", low=0.0),
         "margin": number(0.1, "of the teacher", low=0.0),
     },
-    shape=("norm", "inputs", "dimension", "n_train", "n_test"),
+    shape=["norm", "inputs", "dimension", "n_train", "n_test"],
     setup=setup,
     measure=measure,
     variables={
-        "ratio": Variable("margin in a norm over the largest there is", "1", "Gunasekar et al. 2018, theorem 5",
-                          {"geometry": list(ORDERS)}, undefined="w = 0"),
-        "growth": Variable("own norm times the largest margin in it", "1", "Soudry et al. 2018, theorem 3"),
-        "spread": Variable("|w|_1² / (d |w|_2²): share of the coordinates that are used", "1",
-                           "Sun et al. 2023, section 5", undefined="w = 0"),
+        "ratio": variable("margin in a norm over the largest there is", "theorem 5", undefined="w = 0",
+                          geometry=list(ORDERS)),
+        "growth": variable("own norm times the largest margin in it", "soudry2018, theorem 3"),
+        "spread": variable("|w|_1² / (d |w|_2²): share of the coordinates that are used", "sun2023, section 5",
+                           undefined="w = 0"),
     },
     theory=theory,
-    claims=(
-        Claim(
-            name="own norm",
-            statement="With steps divided by the loss the margin in the own norm is the largest, from both starts.",
-            source="Gunasekar et al. 2018, theorem 5",
-            quantity="smallest mean margin over the largest [1]",
-            statistic=extreme,
-            holds={"of": last, "end": "smallest", "average": True, "where": {**METHOD, **CONSTANT}},
-            expected=AtLeast(0.98),
-            control=Control("Measured in l2 it is not.", {"of": euclidean}),
-            permute="method",
+    observables={
+        "last": derived("margin in the own norm over the largest, at the end", last),
+        "euclidean": derived("margin in l2 over the largest, at the end", partial(last, geometry="l2")),
+        "others": derived("margin in another norm over the largest, at the end", others),
+        "gap": derived("margin missing, relative", lambda cube, theory: 1 - cube["ratio"].sel(geometry=cube["norm"])),
+        "opposite_gap": derived("margin missing in the opposite norm", opposite_gap),
+        "everywhere": derived("margin over the largest", lambda cube, theory: cube["ratio"].isel(step=-1)),
+        "inverse_order": derived("norm in which it is measured", lambda cube, theory: cube["geometry"].copy(
+            data=[1 / ORDERS[norm] for norm in cube["geometry"].values])),
+    },
+    claims=[
+        claim(
+            "own norm",
+            "With steps divided by the loss the margin in the own norm is the largest, from both starts.", "theorem 5",
+            smallest("last", {**METHOD, **CONSTANT}, by="mean") >= 0.98, shuffle="method",
+            fails=but("Measured in l2 it is not.", of="euclidean"),
         ),
-        Claim(
-            name="no other norm",
-            statement="In any other of the five norms the margin stays below the largest, on every data set.",
-            source="Gunasekar et al. 2018, figure 1; generic data",
-            quantity="largest margin over the largest there is [1]",
-            statistic=extreme,
-            holds={"of": others, "end": "largest", "where": {**METHOD, **CONSTANT}},
-            expected=AtMost(0.97),
-            control=Control("In the own norm it does not.", {"of": last}),
-            permute="method",
+        claim(
+            "no other norm",
+            "In any other of the five norms the margin stays below the largest, on every data set.",
+            "figure 1; generic data",
+            largest("others", {**METHOD, **CONSTANT}) <= 0.97, shuffle="method",
+            fails=but("In the own norm it does not.", of="last"),
         ),
-        Claim(
-            name="mirror descent",
-            statement="Mirror descent with potential |w|_p^p reaches the largest l_p margin.",
-            source="Sun et al. 2023, theorem 9",
-            quantity="smallest mean margin over the largest [1]",
-            statistic=extreme,
-            holds={"of": last, "end": "smallest", "average": True,
-                   "where": {"optimizer": "mirror_descent", **CONSTANT}},
-            expected=AtLeast(0.98),
-            control=Control("Measured in l2 it does not.", {"of": euclidean}),
-            permute="method",
+        claim(
+            "mirror descent", "Mirror descent with potential |w|_p^p reaches the largest l_p margin.",
+            "sun2023, theorem 9",
+            smallest("last", {"optimizer": "mirror_descent", **CONSTANT}, by="mean") >= 0.98, shuffle="method",
+            fails=but("Measured in l2 it does not.", of="euclidean"),
         ),
-        Claim(
-            name="1/t with steps divided by the loss",
-            statement="Gradient descent with steps divided by the loss closes the gap as 1/t.",
-            source="Ji & Telgarsky 2021, theorem 5",
-            quantity="exponent of the missing margin in t [1]",
-            statistic=exponent,
-            holds={"of": gap, "along": "step", "where": {**METHOD, **CONSTANT, **LATE, "norm": "l2"}},
-            expected=Equals(-1.0, 0.15),
-            control=Control(
-                "Divided by √t as well, it closes more slowly.",
-                {"where": {**METHOD, **DECAYING, **LATE, "norm": "l2"}},
-            ),
-            permute="step",
+        claim(
+            "1/t with steps divided by the loss",
+            "Gradient descent with steps divided by the loss closes the gap as 1/t.", "ji2021, theorem 5",
+            exponent("gap", "step", {**METHOD, **CONSTANT, **LATE, "norm": "l2"}).within(-1.0, 0.15), shuffle="step",
+            fails=where("Divided by √t as well, it closes more slowly.", **DECAYING),
         ),
-        Claim(
-            name="1/t² with dual acceleration",
-            statement="Momentum that accelerates the dual closes it as 1/t², up to a logarithm.",
-            source="Ji, Srebro & Telgarsky 2021, theorem 1",
-            quantity="exponent of the missing margin in t, 100 to 10,000 [1]",
-            statistic=exponent,
-            holds={"of": gap, "along": "step",
-                   "where": {"optimizer": "dual_acceleration", **CONSTANT, "step": (100, 10_000)}},
-            expected=Equals(-2.0, 0.3),
-            control=Control("Without momentum it is slower.",
-                            {"where": {**METHOD, **CONSTANT, "norm": "l2", "step": (100, 10_000)}}),
-            permute="step",
+        claim(
+            "1/t² with dual acceleration",
+            "Momentum that accelerates the dual closes it as 1/t², up to a logarithm.", "ji2021b, theorem 1",
+            exponent("gap", "step", {**DUAL, **CONSTANT, **DECADES}).within(-2.0, 0.3), shuffle="step",
+            fails=where("Without momentum it is slower.", **METHOD, norm="l2"),
         ),
-        Claim(
-            name="ln t / √t with decaying steps",
-            statement="With steps divided by the loss and √t the gap is at most of order ln t / √t.",
-            source="Nacson et al. 2019, theorem 5",
-            quantity="exponent of the missing margin in ln t / √t [1]",
-            statistic=order_in,
-            holds={"rate": "sqrt", "where": {**METHOD, **DECAYING, **LATE}},
-            expected=AtLeast(1.0),
-            control=Control("Fixed steps are slower.", {"where": {**METHOD, **FIXED, **LATE}}),
-            permute="step",
+        claim(
+            "ln t / √t with decaying steps",
+            "With steps divided by the loss and √t the gap is at most of order ln t / √t.", "nacson2019, theorem 5",
+            exponent("gap", "theory.root_rate", {**METHOD, **DECAYING, **LATE}) >= 1.0, shuffle="step",
+            fails=where("Fixed steps are slower.", **FIXED),
         ),
-        Claim(
-            name="1/ln t with fixed steps",
-            statement="With fixed steps the gap is at most of order 1 / ln t.",
-            source="Gunasekar et al. 2018, theorem 5; Soudry et al. 2018, theorem 5",
-            quantity="exponent of the missing margin in 1 / ln t [1]",
-            statistic=order_in,
-            holds={"rate": "log", "where": {**METHOD, **FIXED, **LATE}},
-            expected=AtLeast(1.0),
-            control=Control("In the opposite norm a gap remains.", {"of": opposite_gap}),
-            permute="step",
+        claim(
+            "1/ln t with fixed steps", "With fixed steps the gap is at most of order 1 / ln t.",
+            "gunasekar2018, theorem 5; soudry2018, theorem 5",
+            exponent("gap", "theory.log_rate", {**METHOD, **FIXED, **LATE}) >= 1.0, shuffle="step",
+            fails=but("In the opposite norm a gap remains.", of="opposite_gap"),
         ),
-        Claim(
-            name="norm grows as ln t",
-            statement="With fixed steps the norm grows as ln t over the largest margin.",
-            source="Soudry et al. 2018, theorem 3; Gunasekar et al. 2018",
-            quantity="slope of the norm times the margin against ln t [1]",
-            statistic=growth_slope,
-            holds={"where": {**METHOD, **FIXED, **LATE}},
-            expected=Equals(1.0, 0.1),
-            control=Control("Divided by the loss, steps make it grow in proportion to t.",
-                            {"where": {**METHOD, **CONSTANT, **LATE}}),
-            permute="step",
+        claim(
+            "norm grows as ln t", "With fixed steps the norm grows as ln t over the largest margin.",
+            "soudry2018, theorem 3; gunasekar2018",
+            slope("growth", "theory.growth", {**METHOD, **FIXED, **LATE}).within(1.0, 0.1), shuffle="step",
+            fails=where("Divided by the loss, steps make it grow in proportion to t.", **CONSTANT),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("everywhere", "inverse_order", by="norm", where={**METHOD, **CONSTANT, "start": 0.0}, joined=True,
+              labels={norm: f"descent in {name}" for norm, name in STEEPEST.items()}, draw=named,
+              title="step / loss, at the end", legend="lower left"),
+        panel("gap", "step", where={"start": 0.0, "step": (10, None), "norm": "l2"}, log="xy", joined=True, draw=laws,
+              series={"step / loss": {**METHOD, **CONSTANT}, "fixed step": {**METHOD, **FIXED},
+                      "step / (loss √t)": {**METHOD, **DECAYING}, "with dual acceleration": {**DUAL, **CONSTANT}},
+              title=r"gap in the own norm, $\ell_2$", xlabel="step  $t$", legend="lower left", ylim=(2e-7, 5)),
+    ],
     caption=(
         "Left: the margin that steepest descent in one norm reaches in another, over the largest there. Right: what is "
-        "missing of the margin in the own norm, by how steps are scaled."
+        "missing of the margin in l2 on the way of gradient descent, by how steps are scaled."
     ),
     about=(
         "Undecided is whether the decaying step keeps to ln t / √t: the gap falls as that rate to the power 0.99 "

@@ -90,8 +90,3 @@ def test_gradient_descent_and_its_margins_are_those_of_the_direct_formula(smoke_
         w += (share / share.sum()) @ z / (z**2).sum(1).max()
     found = float(cube["ratio"].isel(place).isel(step=-1).sel(geometry="l2"))
     assert found == pytest.approx((z @ w).min() / np.linalg.norm(w) / hard_margin(z).margin, rel=1e-5)
-
-
-def test_the_figure_has_two_panels_and_a_scale(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 3
