@@ -9,27 +9,27 @@ Corrections of the catalogue, each derived or measured here:
   forgets its early errors.
 """
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import deviation, exponent, extreme
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
+from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas.judging.statistics import deviation, exponent, largest
 from dltheory.models import two_modes
 from dltheory.theory import reverse_diffusion as closed
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
     from dlatlas.training.stack import Stack
 
-FINE, LONG = 2.0**-7, 8.0
+FINE, EXACT = 2.0**-7, {"target": "gaussian"}
+CENTRED = {**EXACT, "sd": 2.0, "mean": 0.0}
+LONG = {**CENTRED, "horizon": 8.0}
+LATE = {**CENTRED, "step": FINE, "error": (0.1, None)}
+MIXED = {"target": "mixture", "error": 0.0, "horizon": (4.0, None), "step": (None, 1 / 16)}
 
 
 def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
@@ -53,80 +53,25 @@ def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The KL of the paths and its parts, the leading term of the start's, and the weight of the right mode."""
-    import json
-
+    """KL of the paths, of the start, its leading terms and what a score error leaves; the right mode's weight."""
     import xarray as xr
 
-    d = json.loads(cube.attrs["fixed"])["dim"]
-    dims = ("setting", "horizon", "step", "error")
-    errors, found = cube["error"].values, np.full([cube.sizes[dim] for dim in dims], np.nan)
-    first, start = np.full(found.shape[:2], np.nan), np.full(found.shape[:2], np.nan)
-    for i, (sd, mean) in enumerate(zip(cube["sd"].values, cube["mean"].values)):
-        if cube["target"].values[i] == "mixture":
-            continue
-        for j, horizon in enumerate(cube["horizon"].values):
-            first[i, j] = closed.start_kl_asymptotic(sd, mean, d, horizon)
-            start[i, j] = closed.start_kl(sd, mean, d, horizon)
-            for k, step in enumerate(cube["step"].values):
-                found[i, j, k] = closed.path_kl(sd, mean, d, horizon, step, errors)
-    variables = {"kl": (dims, found), "start_kl": (dims[:2], first), "start": (dims[:2], start)}
-    wide = xr.where(cube["sd"] > 1, cube["sd"], np.nan)
-    limit = xr.apply_ufunc(closed.saturated_kl, wide, cube["error"])
-    return xr.Dataset({**variables, "limit": limit, "weight": two_modes.WEIGHT}, cube.coords)
+    data, gaussian = (cube["sd"], cube["mean"], cube["dim"], cube["horizon"]), cube["target"] == "gaussian"
+    start, leading = (xr.apply_ufunc(cost, *data) for cost in (closed.start_kl, closed.start_kl_asymptotic))
+    each = partial(xr.apply_ufunc, vectorize=True, output_dtypes=[float])
+    steps = each(closed.step_kl, cube["sd"], cube["dim"], cube["horizon"], cube["step"])
+    paths = start + steps + cube["error"] ** 2 * cube["horizon"]
+    limit = xr.apply_ufunc(closed.saturated_kl, cube["sd"].where(cube["sd"] > 1), cube["error"])
+    found = xr.Dataset({"kl": paths, "start": start, "start_kl": leading, "limit": limit}).where(gaussian)
+    return found.assign(weight=two_modes.WEIGHT).assign_coords(cube.coords)
 
-
-def of_path(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """KL of the samples over that of the paths."""
-    return cube["kl"] / theory["kl"]
-
-
-def of_start(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """KL of the samples over that of the start alone."""
-    return cube["kl"] / theory["start"]
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """KL against step, horizon and score error, with that of the paths as lines."""
-    from dlatlas.plotting.style import PALETTE, legend, letters, new_figure, shades, versus
-
-    figure, panels = new_figure(3)
-    errors, steps = cube["error"].values, cube["step"].values
-    for color, error in zip(shades(len(errors)), errors):
-        versus(panels[0], cube, theory, "kl", "step", {**CENTRED, "horizon": LONG, "error": error}, color=color,
-               label=f"ε = {error:g}")  # fmt: skip
-    for color, name, text in ((PALETTE[0], CENTRED, "mean 0"), (PALETTE[1], SHIFTED, "mean 1")):
-        versus(panels[1], cube, theory, "start_kl", "horizon", name, color=color, label=text)
-    for color, step in zip(shades(3), (steps[-1], steps[len(steps) // 2], steps[0])):
-        versus(
-            panels[2], cube, theory, "kl", "error", {**SCORED, "step": step}, color=color, label=f"h = 1/{1 / step:.0f}"
-        )
-    panels[0].set(xscale="log", yscale="log", xlabel="step  h", ylabel="KL(data ‖ samples)")
-    panels[1].set(yscale="log", xlabel="horizon  T", ylabel="KL(end of forward process ‖ start)")
-    panels[2].set(xscale="log", yscale="log", xlabel="score error  ε", ylabel="KL(data ‖ samples)")
-    panels[2].set_xticks(errors[errors > 0], [f"{error:g}" for error in errors[errors > 0]])
-    panels[2].minorticks_off()
-    for panel in panels:
-        legend(panel, fontsize=7)
-    letters(panels, ("steps, T = 8", "start", "score, T = 8"))
-    return figure
-
-
-CHEN = "Chen et al. 2023"
-CENTRED = {"target": "gaussian", "sd": 2.0, "mean": 0.0}
-SHIFTED = {"target": "gaussian", "sd": 0.5, "mean": 1.0}
-EXACT = {"target": "gaussian"}
-LATE = {**CENTRED, "step": FINE, "error": (0.1, None)}
-SCORED = {**CENTRED, "horizon": LONG, "error": (1e-9, None)}
-MIXED = {"target": "mixture", "error": 0.0, "horizon": (4.0, None), "step": (None, 1 / 16)}
-
-MIXTURE = "a mixture"
 
 STUDY = Study(
     title="Reversed diffusion samples whatever its score is good for",
-    rows=("score-sampling-convergence",),
+    rows=["score-sampling-convergence"],
     kind="sample",
-    statement=(
+    papers=["chen2023", "lee2022"],
+    says=(
         "Chen, Chewi, Li, Li, Salim & Zhang (2023): samples of the reversed Ornstein-Uhlenbeck process with steps h "
         "and a score that is off by ε in L² are as close to the data as start, steps and score allow, TV ≲ √KL e^(-T) "
         "+ (L√(dh) + Lmh)√T + ε√T, without any convexity. The same Langevin steps on the data's own score stay in the "
@@ -136,7 +81,6 @@ STUDY = Study(
         r"\mathrm{KL}(q \| p_{\mathrm{samples}}) \le \mathrm{KL}(q_T \| \mathcal N) + "
         r"\sum_k \int \mathbb E |s_{kh} - s_t|^2 dt + \varepsilon^2 T"
     ),
-    papers=("chen2023", "lee2022"),
     parameters={
         "target": choice("gaussian", ("gaussian", "mixture"), "the data"),
         "sampler": choice("reverse", ("reverse", "langevin"), "how they are sampled"),
@@ -148,94 +92,65 @@ STUDY = Study(
         "error": number(0.0, "norm of the constant added to the score, in a random direction", low=0.0),
         "particles": count(1000, "samples of a mixture"),
     },
-    shape=("target", "sampler", "dim", "horizon", "step", "particles"),
+    shape=["target", "sampler", "dim", "horizon", "step", "particles"],
     solve=solve,
-    variables={
-        "kl": Variable("KL divergence of samples from data", "nat", f"{CHEN}, theorem 2; closed form", {}, MIXTURE),
-        "start_kl": Variable("KL divergence of the start from the end of the forward run", "nat", CHEN, {}, MIXTURE),
-        "weight": Variable("fraction of samples in the right mode", "1", "this study", {}, "a Gaussian"),
-    },
     cost=lambda run: run["horizon"] / run["step"] * (1.0 if run["target"] == "mixture" else 0.01),
+    variables={
+        "kl": variable("KL(data ‖ samples) [nat]", "chen2023, theorem 2; closed form", "a mixture"),
+        "start_kl": variable("KL(end of forward process ‖ start) [nat]", "chen2023", "a mixture"),
+        "weight": variable("fraction of samples in the right mode", undefined="a Gaussian"),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="bounded by the paths",
-            statement="The KL of the samples never exceeds the sum of the parts of start, steps and score.",
-            source=f"{CHEN}, theorem 2 through its proof: Girsanov and data processing",
-            quantity="largest ratio of the KL of samples to that of paths [1]",
-            statistic=extreme,
-            holds={"of": of_path, "end": "largest", "where": EXACT},
-            expected=AtMost(1.0),
-            control=Control("The start's part alone does not bound it.", {"of": of_start}),
-            permute="error",
+    observables={
+        "of_paths": derived("KL of samples over that of paths", lambda cube, theory: cube["kl"] / theory["kl"]),
+        "of_start": derived("KL of samples over the start's", lambda cube, theory: cube["kl"] / theory["start"]),
+    },
+    claims=[
+        claim(
+            "bounded by the paths",
+            "The KL of the samples never exceeds the sum of the parts of start, steps and score.",
+            "theorem 2 through its proof: Girsanov and data processing",
+            largest("of_paths", where=EXACT) <= 1, shuffle="error",
+            fails=but("The start's part alone does not bound it.", of="of_start"),
         ),
-        Claim(
-            name="start",
-            statement="The start costs (d/4)((s²-1)e^(-2T))² + (m²/2)e^(-2T) once T is 2 or more.",
-            source="expansion of the Gaussian KL in e^(-2T)",
-            quantity="largest relative deviation [1]",
-            statistic=deviation,
-            holds={"of": "start_kl", "worst": True, "where": {**EXACT, "horizon": (2.0, None)}},
-            expected=AtMost(0.05),
-            control=Control("At T = 1 the next order is felt.", {"where": {**EXACT, "horizon": 1.0}}),
-            permute="horizon",
+        claim(
+            "start", "The start costs (d/4)((s²-1)e^(-2T))² + (m²/2)e^(-2T) once T is 2 or more.",
+            "expansion of the Gaussian KL in e^(-2T)",
+            deviation("start_kl", worst=True, where={**EXACT, "horizon": (2.0, None)}) <= 0.05, shuffle="horizon",
+            fails=where("At T = 1 the next order is felt.", horizon=1.0),
         ),
-        Claim(
-            name="rate in the step",
-            statement="Steps cost no more than order h in KL.",
-            source=f"{CHEN}, theorem 2: L²dhT in KL",
-            quantity="log-log slope of the KL against h, exact score, T = 8 [1]",
-            statistic=exponent,
-            holds={"of": "kl", "along": "step", "where": {**CENTRED, "horizon": LONG, "error": 0.0}},
-            expected=AtLeast(1.0),
-            control=Control(
-                "With a score error of 0.3 the steps do not matter.",
-                {"where": {**CENTRED, "horizon": LONG, "error": 0.3}},
-            ),
-            permute="step",
+        claim(
+            "rate in the step", "Steps cost no more than order h in KL.", "theorem 2: L²dhT in KL",
+            exponent("kl", along="step", where={**LONG, "error": 0.0}) >= 1, shuffle="step",
+            fails=where("With a score error of 0.3 the steps do not matter.", error=0.3),
         ),
-        Claim(
-            name="score error",
-            statement="The score's part is quadratic in its error.",
-            source=f"{CHEN}, theorem 2: ε²T in KL",
-            quantity="log-log slope of the KL against ε, T = 8, h = 1/128 [1]",
-            statistic=exponent,
-            holds={"of": "kl", "along": "error", "where": {**SCORED, "step": FINE}},
-            expected=Equals(2.0, 0.1),
-            control=Control(
-                "With steps of 1/4 these cost more than the score.",
-                {"where": {**SCORED, "step": 0.25}},
-            ),
-            permute="error",
+        claim(
+            "score error", "The score's part is quadratic in its error.", "theorem 2: ε²T in KL",
+            exponent("kl", along="error", where={**LONG, "error": (0.03, None), "step": FINE}).within(2, 0.1),
+            shuffle="error", fails=where("With steps of 1/4 these cost more than the score.", step=0.25),
         ),
-        Claim(
-            name="early errors are forgotten",
-            statement="The KL of the samples does not grow with T as that of the paths: it ends at 2.92 ε² for s = 2.",
-            source="derived: theory/reverse_diffusion.py, saturated_kl",
-            quantity="largest relative deviation from the limit, T of 6 or more, h = 1/128, ε of 0.1 or more [1]",
-            statistic=deviation,
-            holds={"of": "kl", "prediction": "limit", "worst": True, "where": {**LATE, "horizon": (6.0, None)}},
-            expected=AtMost(0.05),
-            control=Control("At T = 1 it is still growing.", {"where": {**LATE, "horizon": 1.0}}),
-            permute="error",
+        claim(
+            "early errors are forgotten",
+            "The KL of the samples does not grow with T as that of the paths: it ends at 2.92 ε² for s = 2.",
+            "derived: theory/reverse_diffusion.py, saturated_kl",
+            deviation("kl", "theory.limit", worst=True, where={**LATE, "horizon": (6.0, None)}) <= 0.05,
+            shuffle="error", fails=where("At T = 1 it is still growing.", horizon=1.0),
         ),
-        Claim(
-            name="modes get their weights",
-            statement="Modes eight standard deviations apart get their weights, 0.8 and 0.2.",
-            source=f"{CHEN}: no log-concavity is assumed",
-            quantity="mean relative deviation of the right mode's weight, T of 4 or more, h of 1/16 or less [1]",
-            statistic=deviation,
-            holds={"of": "weight", "where": {**MIXED, "sampler": "reverse"}},
-            expected=AtMost(0.025),
-            control=Control(
-                "Langevin steps of the same number stay where they began.",
-                {"where": {**MIXED, "sampler": "langevin"}},
-            ),
-            permute="setting",
-            shuffled=("weight",),
+        claim(
+            "modes get their weights", "Modes eight standard deviations apart get their weights, 0.8 and 0.2.",
+            "chen2023: no log-concavity is assumed",
+            deviation("weight", where={**MIXED, "sampler": "reverse"}) <= 0.025, shuffle="setting", only=["weight"],
+            fails=where("Langevin steps of the same number stay where they began.", sampler="langevin"),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("kl", "step", by="error", where=LONG, log="xy", title="steps, T = 8", xlabel="step  $h$",
+              labels={error: f"ε = {error:g}" for error in (0.0, 0.03, 0.1, 0.3)}, legend="lower right"),
+        panel("start_kl", "horizon", by="mean", where={**EXACT, "sd": 2.0}, log="y", title="start",
+              xlabel="horizon  $T$", ylabel="KL(end of forward process ‖ start)", labels={0.0: "mean 0", 1.0: "mean 1"}),
+        panel("kl", "error", by="step", where={**LONG, "error": (0.03, None), "step": [0.25, 0.0625, FINE]}, log="xy",
+              title="score, T = 8", xlabel="score error  $ε$", labels={1 / n: f"h = 1/{n}" for n in (4, 16, 128)}),
+    ],
     caption=(
         "KL divergence of samples from Gaussian data in eight dimensions (points, exact) and of the paths (lines), "
         "which bounds it, against step, horizon and score error."
