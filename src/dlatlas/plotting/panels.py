@@ -40,6 +40,8 @@ COOL = (PALETTE[0], PALETTE[2], PALETTE[5])
 """The colours of the palette that are like shades."""
 INSIDE, LETTER = 0.72, 0.085
 """Share of a panel's width that is inside its axes, and inches that a digit of a tick's label takes."""
+NARROW = 0.3
+"""Powers of ten that lie between zero and the smallest value of a logarithmic axis that has zero."""
 SHORT = 200
 """A logarithmic axis whose ends have a smaller ratio has values between the powers of ten, too."""
 
@@ -216,7 +218,7 @@ def _measured(sample: Sample, panel: "Panel", series: Series) -> "tuple[NDArray[
 
 def _draw_line(axes: "Axes", sample: Sample, smooth: "Sample | None", panel: "Panel", series: Series) -> None:
     for source in (smooth, sample):
-        if source is None:
+        if source is None or not set(series.where) <= set(source.cube.coords):  # some vary together with x
             continue
         name = series.line if callable(series.line) else f"theory.{str(series.line).removeprefix('theory.')}"
         if isinstance(name, str) and name.removeprefix("theory.") not in source.theory:
@@ -312,7 +314,7 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
     """A logarithmic x axis, its few values written at their own places, thinned until they do not touch."""
     if panel.x in cube.coords and (cube[panel.x].values <= 0).any():
         positive = cube[panel.x].values[cube[panel.x].values > 0]
-        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.3)
+        axes.set_xscale("symlog", linthresh=float(positive.min()), linscale=NARROW)
     else:
         axes.set_xscale("log")
     values = np.unique(select(cube, panel.where)[panel.x].values) if panel.x in cube.coords else np.array([])
@@ -326,12 +328,17 @@ def _log_axis(axes: "Axes", cube: "xr.Dataset", panel: "Panel") -> None:
         values = np.array([each for each in ticks if positive.min() * 0.99 <= each <= positive.max() * 1.01])
     texts = [_tick(value) for value in values]
     grid = axes.get_subplotspec().get_gridspec()
-    span = np.log(positive.max() / positive.min()) or 1.0
-    inches = INSIDE * axes.get_figure().get_figwidth() / grid.ncols / span
+    places = np.log(np.where(values > 0, values, positive.min())) - (values <= 0) * NARROW * np.log(10)
+    inches = INSIDE * axes.get_figure().get_figwidth() / grid.ncols / (np.ptp(places) or 1.0)
+
+    def apart(one: int, other: int) -> bool:
+        return inches * (places[other] - places[one]) >= LETTER * (len(texts[one]) + len(texts[other]) + 2) / 2
+
     kept = [len(values) - 1]
     for at in range(len(values) - 2, -1, -1):
-        room = inches * np.log(values[kept[-1]] / values[at]) if values[at] > 0 else np.inf
-        if room >= LETTER * (len(texts[at]) + len(texts[kept[-1]]) + 2) / 2:
+        while values[at] <= 0 and len(kept) > 1 and not apart(at, kept[-1]):
+            kept.pop()  # zero stays
+        if apart(at, kept[-1]):
             kept.append(at)
     axes.set_xticks(values[kept], [texts[at] for at in kept])
     axes.minorticks_off()
