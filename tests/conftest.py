@@ -17,6 +17,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 
+from dlatlas.declare.lab import Lab  # noqa: E402
 from dlatlas.planning.plan import Plan, Settings  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name: next((i for i, at in enumerate(FIRST) if name.startswith(at)), len(FIRST)) for name in names.values()
     }
     items.sort(key=lambda item: places[names[item]])
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """This checkout's studies."""
+    return Lab.read(ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_names_that_the_cube_will_have_pass(study):
     checked(
         study,
         claims=[made(exponent("over_bound", along="p", where=gaussian).within(0, 1)), made(average("noise") >= 0)],
-        picture=[panel("noise", "p", by="features", where={"p": [10, 20]}, mark={"p": 40, "y": 1})],
+        picture=[panel("noise", "p", by="features", where={"p": [10, 20]}, mark={"x": 40, "y": 1})],
     )
 
 
@@ -106,7 +106,7 @@ def test_a_control_a_shuffle_and_a_variable_to_be_shuffled_are_looked_at_too(stu
         (panel("noise", "p", by="feature"), 'panel 1: by: unknown coordinate "feature"; did you mean "features"?'),
         (panel("noise", "p", where={"width": 3}), 'panel 1: where: unknown coordinate "width"'),
         (panel("noise", "p", grey={"features": "relu"}), 'panel 1: grey: unknown value of features "relu"'),
-        (panel("noise", "p", mark={"width": 3}), 'panel 1: mark: unknown coordinate "width"'),
+        (panel("noise", "p", mark={"width": 3}), 'panel 1: mark: unknown axis "width"; allowed: x, y'),
         (panel("noise", "p", also=panel("ridge", "p")), 'panel 1: y: unknown observable or variable "ridge"; did'),
     ],
 )

@@ -68,7 +68,7 @@ def test_each_series_has_its_power_law_beside_it(cube):
 
 
 def test_a_threshold_may_be_a_prediction(cube):
-    mark = {"ratio": ("half", "n = p")}
+    mark = {"x": ("half", "n = p")}
     (axes,) = axes_of(
         cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)
     )

@@ -81,7 +81,7 @@ def _check_panel(where: str, panel: Panel, known: Known) -> None:
     _check_quantities(f"{where}: y", [name for name in panel.y if isinstance(name, str)], known)
     _check_quantities(f"{where}: x", [panel.x], known)
     _one_of(f"{where}: by", "coordinate", [panel.by] if panel.by else [], known.coords)
-    _one_of(f"{where}: mark", "coordinate", panel.mark, {*known.coords, *known.observables, *known.variables, "y"})
+    _one_of(f"{where}: mark", "axis", panel.mark, ("x", "y"))
     _check_where(f"{where}: where", panel.where, known)
     _check_where(f"{where}: grey", {name: value for name, value in panel.grey.items() if name != "y"}, known)
 

@@ -70,8 +70,8 @@ def panel(
         at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean; ``runs`` for
             a point for each run, where x differs from run to run, too.
         log: logarithmic axes: "", "x", "y" or "xy".
-        mark: thresholds of the theory by coordinate (or ``"y"``), each a value or a prediction's name: named beside its
-            line if ``(value, name)``.
+        mark: thresholds of the theory: ``{"x": 40}``, ``{"y": (2, "edge")}``, each with what is written beside it; the
+            name of a prediction for its value, a list for several.
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
         slope: exponents of power laws to compare with, each with its name, drawn beside the first series; each beside
             its own if there are as many.

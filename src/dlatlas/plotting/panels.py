@@ -280,10 +280,11 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
 
 def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
     cube = sample.cube
-    for name, mark in panel.mark.items():
-        value, text = mark if isinstance(mark, tuple) else (mark, "")
-        value = float(sample.theory[value]) if isinstance(value, str) else value
-        reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
+    for name, marks in panel.mark.items():
+        for mark in marks if isinstance(marks, list) else [marks]:
+            value, text = mark if isinstance(mark, tuple) else (mark, "")
+            value = float(sample.theory[value]) if isinstance(value, str) else value
+            reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
     text, units = label(panel.y[0], study, cube)
     unit = "" if units in ("1", "") else f"  [{units}]"
     axes.set_ylabel(panel.ylabel or f"{text}{unit}")

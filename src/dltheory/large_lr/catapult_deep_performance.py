@@ -104,7 +104,7 @@ def at_equal_time(cube: "xr.Dataset", theory: "xr.Dataset", name: str) -> "xr.Da
 
 
 CONSTANT = "in linearised networks, whose curvature is λ₀ for ever"
-EDGES, STEP = {"edge": EDGE, "maximum": RELU_MAXIMUM}, "step size  ηλ₀"
+EDGES, STEP = {"x": [EDGE, RELU_MAXIMUM]}, "step size  ηλ₀"
 
 STUDY = Study(
     title="ReLU networks train past 2/λ₀, and land flatter",

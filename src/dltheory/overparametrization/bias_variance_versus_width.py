@@ -148,11 +148,11 @@ STUDY = Study(
     ],
     picture=[
         panel(["risk", "bias", "variance", "first_bias"], "width", log="xy", joined=True, grey={"y": ["first_bias"]},
-              mark={"width": ("threshold", "parameters = n K")}, title="error = bias² + variance", ylim=(0.007, 2.2),
+              mark={"x": ("threshold", "parameters = n K")}, title="error = bias² + variance", ylim=(0.007, 2.2),
               ylabel="squared error of an example", legend="lower left",
               labels={"risk": "error", "bias": "bias²", "first_bias": "bias² before training"}),
         panel(["variance", "over_sets", "over_starts"], "width", log="xy", joined=True, ylim=(0.007, 2.2), ylabel=" ",
-              mark={"width": ("threshold", "parameters = n K")}, title="what the variance is over",
+              mark={"x": ("threshold", "parameters = n K")}, title="what the variance is over",
               legend="upper left", labels={"over_sets": "over training sets", "over_starts": "over initialisations"}),
     ],
     caption=(

@@ -129,12 +129,12 @@ STUDY = Study(
         ),
     ],
     picture=[
-        panel("noise", "p", by="features", line="bound", log="xy", mark={"p": (40, "p = n")}, title="noise",
+        panel("noise", "p", by="features", line="bound", log="xy", mark={"x": (40, "p = n")}, title="noise",
               ylabel="noise part of the risk / σ²", labels={"bound": "lower bound"}, legend="upper left",
               grey={"features": "one_hot"},
               also=panel("ridged", "p", where=GAUSSIAN, line="", grey={"y": True}, labels={"ridged": "optimal ridge"})),
         panel("risk", "p", by="features", where={"features": ["gaussian", "tanh"]}, log="xy", line={"gaussian": "risk"},
-              mark={"p": (40, "p = n")}, title="ridgeless risk", grey={"features": "tanh"}, legend="upper left"),
+              mark={"x": (40, "p = n")}, title="ridgeless risk", grey={"features": "tanh"}, legend="upper left"),
     ],
     caption=(
         "Left: noise part of the risk of least squares on 40 samples; grey: features without a density, and Gaussian "

@@ -181,7 +181,7 @@ STUDY = Study(
         ),
     ],
     picture=[
-        panel(PARTS, "ratio", where={"ridge": 1e-4}, log="xy", ylim=(0.007, 60), mark={"ratio": (1, "$P = N$")},
+        panel(PARTS, "ratio", where={"ridge": 1e-4}, log="xy", ylim=(0.007, 60), mark={"x": (1, "$P = N$")},
               title=r"$\lambda = 10^{-4}$", xlabel="features over samples  $P/N$", ylabel="part of the test error",
               legend="", also=panel("error", "ratio", where={"ridge": 1.0}, grey={"y": True}),
               draw=lambda axes, *_: axes.text(0.125, 1.3, r"sum, $\lambda = 1$", fontsize=8, color=CONTROL)),

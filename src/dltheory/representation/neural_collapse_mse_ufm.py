@@ -187,7 +187,7 @@ STUDY = Study(
     ],
     picture=[
         panel("shrinkage", "c", where={**EQUAL, "classes": 5, "ratio": 1.0}, line={"shrinkage": "shrinkage"},
-              grey={"dim": 3}, labels={"shrinkage": "d = 10", "grey": "d = 3 < K"}, mark={"c": (1, "c = 1")},
+              grey={"dim": 3}, labels={"shrinkage": "d = 10", "grey": "d = 3 < K"}, mark={"x": (1, "c = 1")},
               title="threshold, K = 5", xlabel=r"$c = K\sqrt{n \lambda_W \lambda_H}$", ylim=(-0.03, 1.03),
               ylabel="mean output on its own class"),
         panel("shrinkage", "c", by="class", where={**SKEWED, "classes": 5, "ratio": 1.0}, title="skewed classes",
