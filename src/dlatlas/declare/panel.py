@@ -14,7 +14,7 @@ class Panel:
     by: str
     line: Any
     where: Mapping[str, Any]
-    at: Literal["mean", "median", "log mean"]
+    at: Literal["mean", "median", "log mean", "spread"]
     log: str
     mark: Mapping[str, float]
     grey: Mapping[str, Any]
@@ -39,7 +39,7 @@ def panel(
     by: str = "",
     line: Any = "same",  # noqa: ANN401
     where: Mapping[str, Any] | None = None,
-    at: Literal["mean", "median", "log mean"] = "mean",
+    at: Literal["mean", "median", "log mean", "spread"] = "mean",
     log: str = "",
     mark: Mapping[str, float] | None = None,
     grey: Mapping[str, Any] | None = None,
@@ -66,7 +66,8 @@ def panel(
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
             one line in black, a mapping of series to predictions, or "" for none.
         where: which runs; dimensions that are left over are averaged.
-        at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean.
+        at: mean with its t interval, or median with its exact one for heavy tails; the geometric mean; or the standard
+            deviation over seeds.
         log: logarithmic axes: "", "x", "y" or "xy".
         mark: thresholds of the theory by coordinate (or ``"y"``): value, named beside its line.
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.

@@ -81,9 +81,10 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") ->
     drawn = []
     for series in _series(study, sample, panel):
         x, values = _measured(sample, panel, series)
-        drawn.append((x, _height(values.mean("seed").values, panel.log)))
+        height = values.std("seed") if panel.at == "spread" else values.mean("seed")
+        drawn.append((x, _height(height.values, panel.log)))
         look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
-        middle = "median" if panel.at == "median" else "mean"
+        middle = panel.at if panel.at in ("median", "spread") else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
         if series.line:
             _draw_line(axes, sample, smooth, panel, series)
