@@ -14,7 +14,7 @@ class Panel:
     by: str
     line: Any
     where: Mapping[str, Any]
-    at: Literal["mean", "median", "log mean", "runs"]
+    at: Literal["mean", "median", "log mean", "spread", "runs"]
     log: str
     mark: Mapping[str, Any]
     grey: Mapping[str, Any]
@@ -39,7 +39,7 @@ def panel(
     by: str = "",
     line: Any = "same",  # noqa: ANN401
     where: Mapping[str, Any] | None = None,
-    at: Literal["mean", "median", "log mean", "runs"] = "mean",
+    at: Literal["mean", "median", "log mean", "spread", "runs"] = "mean",
     log: str = "",
     mark: Mapping[str, Any] | None = None,
     grey: Mapping[str, Any] | None = None,
@@ -67,8 +67,8 @@ def panel(
         line: the theory's line: ``"same"`` for the prediction of each series' own name, another prediction's name for
             one line in black, a mapping of series to predictions, or "" for none.
         where: which runs; dimensions that are left over are averaged.
-        at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean; ``runs`` for
-            a point for each run, where x differs from run to run, too.
+        at: mean with its t interval, or median with its exact one for heavy tails; the geometric mean; the standard
+            deviation over seeds; or ``runs`` for a point for each run, where x differs from run to run, too.
         log: logarithmic axes: "", "x", "y" or "xy".
         mark: thresholds of the theory: ``{"x": 40}``, ``{"y": (2, "edge")}``, each with what is written beside it; the
             name of a prediction for its value, a list for several.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dlatlas.declare.bounds import AtLeast, AtMost, Bounds, Equals
 
-By = Literal["mean", "median", "log mean", "runs"]
-"""How the runs of one setting become one number: mean, median, geometric mean, or not at all."""
+By = Literal["mean", "median", "log mean", "spread", "runs"]
+"""How the runs of one setting become one number: mean, median, geometric mean, standard deviation, or not at all."""
 Of = Any
 """A name, or a function of (cube, theory)."""
 Where = Mapping[str, Any]

@@ -114,7 +114,8 @@ class Sample:
         """One number for each draw and each setting along the kept dimensions, ``(draw, *keep)``.
 
         Mean, median or geometric mean is over the drawn seeds and every dimension that is not kept; NaN (diverged
-        runs) are left out. With ``runs`` nothing is averaged and ``seed`` is kept.
+        runs) are left out. The spread is over the seeds, and its mean over what is not kept. With ``runs`` nothing is
+        averaged and ``seed`` is kept.
 
         Args:
             values: what `observe` gave.
@@ -298,6 +299,8 @@ def _middle(array: NDArray[np.float64], by: By, seeds: NDArray[np.int64] | Leave
             return np.exp(_middle(np.log(np.where(array > 0, array, np.nan)), "mean", seeds))
         if by == "median":
             return _median(array, seeds)
+        if by == "spread":
+            return _spread(array, seeds)
         missing = np.isnan(array)
         whole = not missing.any()
         if not whole:
@@ -318,6 +321,16 @@ def _middle(array: NDArray[np.float64], by: By, seeds: NDArray[np.int64] | Leave
         weights = np.bincount(place, minlength=len(seeds) * size).reshape(len(seeds), size).astype(float)
         drawn = np.moveaxis(total[0] @ weights.T, -1, 0)
         return drawn / (count[0, ..., 0] * size if whole else np.moveaxis(count[0] @ weights.T, -1, 0))
+
+
+def _spread(array: NDArray[np.float64], seeds: NDArray[np.int64] | LeaveOneOut | None) -> NDArray[np.float64]:
+    """Standard deviation over seeds, with one degree of freedom less, and its mean over the others."""
+    off = array - np.nanmean(array, axis=-1, keepdims=True)  # else the two moments would lose digits
+    known = np.isfinite(array).astype(float)
+    mean, square, share = (_middle(part[..., None, :], "mean", seeds) for part in (off, off**2, known))
+    size = array.shape[-1] if seeds is None else np.asarray(seeds).shape[1]
+    variance = np.maximum(square - mean**2, 0) * (share * size) / (share * size - 1)
+    return np.nanmean(np.sqrt(variance), axis=-1)
 
 
 def _left_out(values: NDArray[np.float64]) -> NDArray[np.float64]:

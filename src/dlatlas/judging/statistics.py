@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+MIDDLES = {"log mean": "geometric mean", "spread": "standard deviation", "runs": "mean"}
+"""What numbers of runs are called where their own names do not do."""
+
+
 def least(*parts: Statistic) -> Statistic:
     """The smallest of several statistics."""
     return combined(lambda *numbers: np.min(numbers, axis=0), "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
@@ -42,8 +46,7 @@ def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
         values = sample.observe(statistic.of[0], statistic.where).astype(float)
         return sample.reduced(values, statistic.by, ()).values
 
-    words = {"mean": "mean", "median": "median", "log mean": "geometric mean", "runs": "mean"}[by]
-    return Statistic((of,), compute, f"{words} of {{of}}", where or {}, by, units="")
+    return Statistic((of,), compute, f"{MIDDLES.get(by, by)} of {{of}}", where or {}, by, units="")
 
 
 def share(of: Of, where: Where | None = None) -> Statistic:
@@ -69,7 +72,7 @@ def _extreme(end: Literal["smallest", "largest"], of: Of, where: Where | None, b
         found = sample.reduced(values, statistic.by)
         return _end(found, [dim for dim in found.dims if dim != DRAW], end).values
 
-    middle = "" if by == "runs" else f"{'geometric mean' if by == 'log mean' else by} of "
+    middle = "" if by == "runs" else f"{MIDDLES.get(by, by)} of "
     return Statistic((of,), compute, f"{end} {middle}{{of}}", where or {}, by, units="")
 
 
@@ -174,8 +177,9 @@ def slope(
 
     words = {"": "slope", "xy": "log-log slope", "y": "slope of the logarithm", "x": "slope"}[log]
     x = "ln {along}" if log == "x" else "{along}"
+    y = f"{MIDDLES[by]} of {{of}}" if by == "spread" else "{of}"
     settings = {"each": tuple(each), "log": log}
-    return Statistic((of,), compute, f"{words} of {{of}} against {x}", where or {}, by, along, settings)
+    return Statistic((of,), compute, f"{words} of {y} against {x}", where or {}, by, along, settings)
 
 
 def exponent(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = ()) -> Statistic:

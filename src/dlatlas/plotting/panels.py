@@ -119,10 +119,11 @@ def _draw_layer(
             _draw_line(axes, sample, smooth, panel, series)
             continue
         x, values = _measured(sample, panel, series)
-        drawn.append((x, values.mean("seed").values))
+        height = values.std("seed") if panel.at == "spread" else values.mean("seed")
+        drawn.append((x, height.values))
         look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
         look |= {"markersize": 2.5} if panel.at == "runs" else {}
-        middle = "median" if panel.at == "median" else "mean"
+        middle = panel.at if panel.at in ("median", "spread") else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
         if series.line:
             _draw_line(axes, sample, smooth, panel, series)

@@ -50,7 +50,7 @@ def points(
     *,
     color: Any,  # noqa: ANN401
     label: str | None = None,
-    of: Literal["mean", "median"] = "mean",
+    of: Literal["mean", "median", "spread"] = "mean",
     marker: str = "o",
     **options: Any,  # noqa: ANN401
 ) -> None:
@@ -62,12 +62,13 @@ def points(
         measured: one dimension beside ``seed``; NaN (diverged runs) are left out.
         color: of points and intervals.
         label: for the legend.
-        of: mean with its t interval, or median with its exact order-statistic interval for heavy tails.
+        of: mean with its t interval, median with its exact order-statistic interval for heavy tails, or standard
+            deviation with its chi-squared interval.
         marker: shape of the points.
         options: for ``errorbar``.
     """
     values = measured.transpose(..., "seed").values.astype(float)
-    middle, low, high = (mean_interval if of == "mean" else median_interval)(values)
+    middle, low, high = {"mean": mean_interval, "median": median_interval, "spread": spread_interval}[of](values)
     panel.errorbar(
         np.asarray(x, dtype=float),
         middle,
@@ -133,6 +134,16 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...
         spread = np.sqrt(np.nansum((values - middle[..., None]) ** 2, -1) / (n - 1) / n)
     reach = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * np.where(n > 1, spread, 0.0)
     return middle, middle - reach, middle + reach
+
+
+def spread_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Standard deviation over the last dimension and its 95 % interval for normal values, NaN left out."""
+    from scipy import stats
+
+    free = np.maximum(np.isfinite(values).sum(-1) - 1, 1)
+    middle = np.nanstd(values, axis=-1, ddof=1)
+    low, high = (middle * np.sqrt(free / stats.chi2.ppf(level, free)) for level in (0.975, 0.025))
+    return middle, low, high
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -10,29 +10,34 @@ Corrections of the catalogue, from its audit:
 - one ridge of erf units instead of three of tanh: then the flow can be solved, not only imitated by a large network.
 """
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import choice, count, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import exponent, extreme
-from dlatlas.judging.verdict import AtMost, Equals
+from dlatlas import Study, choice, claim, count, derived, instead, number, panel, variable, where
+from dlatlas.judging.statistics import Statistic, exponent, fitted_slope, statistic
 from dltheory.theory.mean_field import excess_risk, mean_field_flow
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from dlatlas.training.stack import Stack
 
 TIMES = (0.0, 0.2, 0.5, 1.0, 2.0)
 PROBES = (0.5, 1.0, 2.0)
 """Inputs at which the output is kept: so far along the teacher, and one aside."""
+
+FIELD = {"scaling": "mean_field"}
+LATE = {**FIELD, "time": [0.5, 1.0, 2.0]}
+SMALL = {**LATE, "s": 0.001, "units": (None, 128)}
+SHOWN = {**FIELD, "s": 0.001}
+
+
+def at_probes(dimension: int) -> NDArray[np.float64]:
+    """The inputs, ``(probe, D)``."""
+    return np.array([[along, 1.0, *[0.0] * (dimension - 2)] for along in PROBES])
 
 
 def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
@@ -48,7 +53,7 @@ def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
     y += stack["height"][:, None] * erf(x[..., 0] * stack["teacher"][:, None] / np.sqrt(2))
     scale = np.where(stack["scaling"] == "mean_field", 1 / n, n**-0.5)
     lr = np.where(stack["scaling"] == "mean_field", 2 * s, 2 * s * n**-0.5) * np.sqrt(2 / np.pi)
-    probes = np.array([[along, 1.0, *[0.0] * (d - 2)] for along in PROBES])
+    probes = at_probes(d)
     risk, output = np.empty((len(stack), len(TIMES))), np.empty((len(stack), len(TIMES), len(PROBES)))
     at = 0
     for place, until in enumerate(steps):
@@ -67,93 +72,50 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """Risk and output of the flow of measures."""
     import xarray as xr
 
-    fixed = json.loads(cube.attrs["fixed"])
-    settings = {name: float(fixed[name]) for name in ("teacher", "height", "sd")}
-    dimension = int(fixed["inputs"])
-    flow = mean_field_flow(TIMES, dimension=dimension, **settings)
-    probes = np.array([[along, 1.0, *[0.0] * (dimension - 2)] for along in PROBES])
-    coords = {"time": list(TIMES), "probe": list(PROBES)}
-    return xr.Dataset({"risk": ("time", flow.risk), "output": (("time", "probe"), flow.predictor(probes))}, coords)
+    settings = {name: float(cube[name]) for name in ("teacher", "height", "sd")}
+    flow = mean_field_flow(tuple(cube["time"].values.tolist()), dimension=int(cube["inputs"]), **settings)
+    outputs = (("time", "probe"), flow.predictor(at_probes(int(cube["inputs"]))))
+    coords = {"time": cube["time"], "probe": list(PROBES)}
+    return xr.Dataset({"flow": ("time", flow.risk), "flow_output": outputs}, coords)
 
 
-def bias(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Distance of the mean risk over seeds from the flow's."""
-    return abs(cube["risk"].mean("seed") - theory["risk"])
+def off(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Distance of a run's risk from the flow's."""
+    return cube["risk"] - theory["flow"]
 
 
-def spread(cube: "xr.Dataset", theory: "xr.Dataset", name: str = "risk") -> "xr.DataArray":
-    """Standard deviation over seeds."""
-    return cube[name].std("seed", ddof=1)
+def farthest(off: "xr.DataArray") -> "xr.DataArray":
+    """Largest distance of a mean from 0, over settings."""
+    return abs(off).max([dim for dim in off.dims if dim != "draw"])
 
 
-def output_spread(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Standard deviation of the output over seeds."""
-    return spread(cube, theory, "output")
+def bias_exponent(off: "xr.DataArray") -> NDArray[np.float64]:
+    """Log-log slope against N of the distance of the mean risk from the flow's, mean over times."""
+    bias = abs(off).mean("time").transpose("draw", "units")
+    return fitted_slope(np.log(bias["units"].values), np.log(bias.values))
 
 
-def off_path(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Distance of the mean risk from the flow's, over the risk at the start."""
-    return bias(cube, theory) / theory["risk"].sel(time=0.0)
+def in_units(step: float) -> Statistic:
+    """Exponent of the spread in N, N of 32 or more, at a step."""
+    return exponent("risk", "units", {**LATE, "s": step, "units": (32, None)}, by="spread")
 
 
-def levelling(cube: "xr.Dataset", theory: "xr.Dataset", small: float, large: float) -> float:
-    """By how much the exponent of the spread in N, N of 32 or more, is larger at a large step than at a small one."""
-    found = [
-        exponent(cube, theory, of=spread, along="units", where={**PLAIN, "s": s, "units": (32, None)})
-        for s in (small, large)
-    ]
-    return found[1] - found[0]
+def mean_distance(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
+    """Adds the distance of the mean risk from the flow's to a panel, and its law."""
+    from dlatlas.plotting.style import PALETTE, power
 
+    risk = cube["risk"].sel(s=0.001, time=1.0, scaling="mean_field").mean("seed")
+    far = abs(risk - theory["flow"].sel(time=1.0))
+    axes.plot(far["units"], far, "^", color=PALETTE[1], markersize=4, label="distance of the mean")
+    power(axes, far["units"], -1.0, (float(far["units"][0]), float(far[0])), "1/N")
 
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Risk paths beside the flow's, and bias and spread against N and against the step."""
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, points, power, shades
-
-    figure, (left, middle, right) = new_figure(3)
-    fixed = json.loads(cube.attrs["fixed"])
-    settings = {name: float(fixed[name]) for name in ("teacher", "height", "sd")}
-    fine = mean_field_flow(tuple(np.linspace(0, TIMES[-1], 41)), dimension=int(fixed["inputs"]), **settings)
-    left.plot(fine.times, fine.risk, color="black", linewidth=1.2, label="flow of measures")
-    plain, small = cube.sel(scaling="mean_field"), float(cube["s"].min())
-    units, steps = cube["units"].values, cube["s"].values
-    shown = units[:: max(1, len(units) // 3)][:3]
-    for color, n in zip(shades(len(shown)), shown):
-        points(left, cube["time"], plain["risk"].sel(units=n, s=small), color=color, label=f"N = {n}")
-    points(left, cube["time"], cube["risk"].sel(scaling="tangent", units=units[-1], s=small), color=CONTROL,
-           marker="s", label="output ∝ N$^{-1/2}$")  # fmt: skip
-    left.set(xlabel="time  k s", ylabel="excess risk")
-    late = plain.sel(time=[0.5, 1.0, 2.0])
-    for panel, along, x, where in ((middle, "units", units, {"s": small}), (right, "s", steps, {"units": units[-1]})):
-        part = late.sel(where)
-        sd = spread(part, theory).mean("time")
-        panel.plot(x, sd, "o", color=PALETTE[0], markersize=4, label="spread over seeds")
-        power(panel, x, -0.5 if along == "units" else 0.5, (x[0] if along == "units" else x[-1],
-              float(sd[0] if along == "units" else sd[-1])), "")  # fmt: skip
-    few = late.sel(s=small)
-    middle.plot(units, bias(few, theory.sel(time=[0.5, 1.0, 2.0])).mean("time"), "^", color=PALETTE[1], markersize=4,
-                label="distance of the mean")  # fmt: skip
-    power(middle, units, -1, (units[0], float(bias(few, theory).sel(time=[0.5, 1.0, 2.0]).mean("time")[0])), "")
-    tangent = spread(cube.sel(scaling="tangent", s=small, time=[0.5, 1.0, 2.0]), theory).mean("time")
-    middle.plot(units, tangent, "s", color=CONTROL, markersize=4)
-    middle.set(xscale="log", yscale="log", xlabel="units  N", ylabel="risk, deviation")
-    right.set(xscale="log", yscale="log", xlabel="step  s")
-    legend(left)
-    legend(middle, loc="lower left")
-    letters((left, middle, right), ("risk", f"at s = {small:g}: N$^{{-1/2}}$, N$^{{-1}}$",
-                                    f"at N = {units[-1]}: s$^{{1/2}}$"))  # fmt: skip
-    return figure
-
-
-MEI = "Mei, Montanari & Nguyen 2018"
-PLAIN = {"scaling": "mean_field", "time": [0.5, 1.0, 2.0]}
-SMALL = {"s": 0.001, "units": (None, 128)}
-LARGE = {"units": 256, "s": (0.02, None)}
 
 STUDY = Study(
     title="Many units under SGD follow one flow of measures",
-    rows=("mean-field-sgd-pde", "mean-field-lln"),
+    rows=["mean-field-sgd-pde", "mean-field-lln"],
     kind="sample",
-    statement=(
+    papers=["mei2018", "rotskoff2018", "sirignano2020", "chizat2018"],
+    says=(
         "Mei, Montanari & Nguyen (2018): the units of a two-layer network with output (1/N) Σ σ(x; θᵢ), trained by "
         "one-example gradient descent with step s, are distributed as the solution of a partial differential equation "
         "at time k s, up to errors of order 1/√N and √s. Whatever N and s, all training curves are one curve."
@@ -162,7 +124,6 @@ STUDY = Study(
         r"\partial_t \rho = 2\, \nabla \cdot (\rho \nabla \Psi), \quad \Psi(\theta; \rho) = V(\theta) + \int U(\theta, "
         r"\theta') \rho(d\theta'), \qquad |R_N(k) - R(\rho_{ks})| \lesssim \sqrt{\tfrac1N \vee s}"
     ),
-    papers=("mei2018", "rotskoff2018", "sirignano2020", "chizat2018"),
     parameters={
         "scaling": choice("mean_field", ("mean_field", "tangent"), "output over N, or over its root"),
         "units": count(64, "units N"),
@@ -173,99 +134,77 @@ STUDY = Study(
         "height": number(0.8, "of the teacher", low=0.0),
         "noise": number(0.3, "standard deviation of the label noise", low=0.0),
     },
-    shape=("units", "inputs", "s"),
+    shape=["units", "inputs", "s"],
     solve=solve,
-    variables={
-        "risk": Variable("excess risk, exact", "1", f"{MEI}, equation 1", {"time": list(TIMES)}),
-        "output": Variable("output at an input so far along the teacher and 1 aside", "1", f"{MEI}, equation 4",
-                           {"time": list(TIMES), "probe": list(PROBES)}),
-    },
     cost=lambda run: (20 + run["units"]) / run["s"] + 500 * run["units"],
+    variables={
+        "risk": variable("excess risk, exact", "equation 1", time=list(TIMES)),
+        "output": variable("output at an input so far along the teacher and 1 aside", "equation 4",
+                           time=list(TIMES), probe=list(PROBES)),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="one curve",
-            statement="The mean risk is that of the flow at time k s, for N of 64 or more and steps up to 0.01.",
-            source=f"{MEI}, theorem 3",
-            quantity="largest distance from the flow's risk, over the risk at the start [1]",
-            statistic=extreme,
-            holds={"of": off_path, "end": "largest",
-                   "where": {"scaling": "mean_field", "units": (64, None), "s": (None, 0.01)}},
-            expected=AtMost(0.05),
-            control=Control(
-                "With output N^-1/2 it follows another path.",
-                {"where": {"scaling": "tangent", "units": (64, None), "s": (None, 0.01)}},
-            ),
-            permute="time",
-            shuffled=("risk",),
+    observables={
+        "off": derived("excess risk less the flow's", off),
+        "off_path": derived("excess risk less the flow's, over the risk at the start",
+                            lambda cube, theory: off(cube, theory) / theory["flow"].sel(time=0.0)),
+    },
+    claims=[
+        claim(
+            "one curve", "The mean risk is that of the flow at time k s, for N of 64 or more and steps up to 0.01.",
+            "theorem 3",
+            statistic(farthest, "off_path", words="largest |mean of {of}|",
+                      where={**FIELD, "units": (64, None), "s": (None, 0.01)}) <= 0.05,
+            shuffle="time", only=["risk"],
+            fails=where("With output N^-1/2 it follows another path.", scaling="tangent"),
         ),
-        Claim(
-            name="spread in N",
-            statement="At small steps the spread of the risk over seeds falls as N^-1/2.",
-            source=f"{MEI}, theorem 3",
-            quantity="exponent of the standard deviation in N [1]",
-            statistic=exponent,
-            holds={"of": spread, "along": "units", "where": {**PLAIN, **SMALL}},
-            expected=Equals(-0.5, 0.15),
-            control=Control("With output N^-1/2 it stays.", {"where": {**PLAIN, **SMALL, "scaling": "tangent"}}),
-            permute="units",
-            shuffled=("risk",),
+        claim(
+            "spread in N", "At small steps the spread of the risk over seeds falls as N^-1/2.", "theorem 3",
+            exponent("risk", "units", SMALL, by="spread").within(-0.5, 0.15), shuffle="units", only=["risk"],
+            fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
-        Claim(
-            name="spread of the output",
-            statement="So does the spread of the output at a given input.",
-            source="Rotskoff & Vanden-Eijnden 2018: fluctuations of order N^-1/2",
-            quantity="exponent of the standard deviation in N [1]",
-            statistic=exponent,
-            holds={"of": output_spread, "along": "units", "where": {**PLAIN, **SMALL}},
-            expected=Equals(-0.5, 0.15),
-            control=Control("With output N^-1/2 it stays.", {"where": {**PLAIN, **SMALL, "scaling": "tangent"}}),
-            permute="units",
-            shuffled=("output",),
+        claim(
+            "spread of the output", "So does the spread of the output at a given input.",
+            "rotskoff2018: fluctuations of order N^-1/2",
+            exponent("output", "units", SMALL, by="spread").within(-0.5, 0.15), shuffle="units", only=["output"],
+            fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
-        Claim(
-            name="bias in N",
-            statement="The mean risk over seeds is off by 1/N.",
-            source=f"{MEI}, supplement; derived: the variance of a mean of N units",
-            quantity="exponent of the distance of the mean from the flow in N [1]",
-            statistic=exponent,
-            holds={"of": bias, "along": "units", "where": {**PLAIN, **SMALL}},
-            expected=Equals(-1.0, 0.15),
-            control=Control("With output N^-1/2 it stays.", {"where": {**PLAIN, **SMALL, "scaling": "tangent"}}),
-            permute="units",
-            shuffled=("risk",),
+        claim(
+            "bias in N", "The mean risk over seeds is off by 1/N.",
+            "supplement; derived: the variance of a mean of N units",
+            statistic(bias_exponent, "off", where=SMALL, words="log-log slope against N of |mean of {of}|")
+            .within(-1.0, 0.15), shuffle="units", only=["risk"],
+            fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
-        Claim(
-            name="spread in the step",
-            statement="With many units the spread grows as the root of the step.",
-            source=f"{MEI}, theorem 3",
-            quantity="exponent of the standard deviation in s [1]",
-            statistic=exponent,
-            holds={"of": spread, "along": "s", "where": {**PLAIN, **LARGE}},
-            expected=Equals(0.5, 0.15),
-            control=Control("Where N is below 1/s it hardly depends on s.",
-                            {"where": {**PLAIN, "units": 8, "s": (None, 0.01)}}),
-            permute="s",
-            shuffled=("risk",),
+        claim(
+            "spread in the step", "With many units the spread grows as the root of the step.", "theorem 3",
+            exponent("risk", "s", {**LATE, "units": 256, "s": (0.02, None)}, by="spread").within(0.5, 0.15),
+            shuffle="s", only=["risk"],
+            fails=where("Where N is below 1/s it hardly depends on s.", units=8, s=(None, 0.01)),
         ),
-        Claim(
-            name="floor of the step",
-            statement="Where N exceeds 1/s more units no longer help: the exponent in N goes from -1/2 to 0.",
-            source=f"{MEI}, theorem 3: the larger of 1/N and s",
-            quantity="exponent of the standard deviation in N at s = 0.1 less that at s = 0.001 [1]",
-            statistic=levelling,
-            holds={"small": 0.001, "large": 0.1},
-            expected=Equals(0.5, 0.15),
-            control=Control("Between two small steps nothing changes.", {"large": 0.005}),
-            permute="units",
-            shuffled=("risk",),
+        claim(
+            "floor of the step",
+            "Where N exceeds 1/s more units no longer help: the exponent in N goes from -1/2 to 0.",
+            "theorem 3: the larger of 1/N and s",
+            (in_units(0.1) - in_units(0.001)).within(0.5, 0.15), shuffle="units", only=["risk"],
+            fails=instead("Between two small steps nothing changes.", in_units(0.005) - in_units(0.001)),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("risk", "time", by="units", where={**SHOWN, "units": [8, 32, 256]}, line="flow", xlabel="time  k s",
+              title="risk", labels={"flow": "flow of measures"},
+              also=panel("risk", "time", where={**SHOWN, "scaling": "tangent", "units": 256}, line="",
+                         grey={"y": True}, labels={"risk": "output ∝ N$^{-1/2}$"})),
+        panel("risk", "units", where={**SHOWN, "time": 1.0}, at="spread", log="xy", line="",
+              slope=[(-0.5, "N$^{-1/2}$")], grey={"scaling": "tangent"}, xlabel="units  N",
+              labels={"risk": "spread over seeds", "grey": "output ∝ N$^{-1/2}$"}, legend="lower left",
+              ylim=(1e-5, None), ylabel="risk at time 1, deviation", title="s = 0.001", draw=mean_distance),
+        panel("risk", "s", where={**FIELD, "units": 256, "time": 1.0}, at="spread", log="xy", line="",
+              slope=[(0.5, "s$^{1/2}$")], xlabel="step  s", ylabel="spread of the risk at time 1", title="N = 256"),
+    ],
     caption=(
         "Left: mean risk of networks of N units against time, and that of the limiting flow, solved. Middle: spread "
         "over seeds and distance of the mean from the flow against N; grey: output over √N. Right: spread against the "
-        "step."
+        "step. Dashed: predicted powers."
     ),
     about=(
         "Undecided are two exponents, by the size of the sweep. The mean is off the flow by N to the power -1.01,"

@@ -97,21 +97,23 @@ def mean_field_flow(
     u, r = (grid.ravel() for grid in np.meshgrid(sd * x, sd * np.sqrt(2 * half), indexing="ij"))
     mass = np.outer(in_u / in_u.sum(), in_r / in_r.sum()).ravel()
     shares = shares / shares.sum()
-    weight = mass[:, None] * shares
+    moments = np.stack([shares, shares * cosines], axis=1)  # of the angle, 1 and its cosine
 
     def velocity(state: Array) -> Array:
         u, r = state
         a = 1 + u**2 + r**2
-        aside = r[None, :, None] * cosines  # of the other unit, along this one's own direction
-        p = u[:, None, None] * u[None, :, None] + r[:, None, None] * aside
-        root = np.sqrt(a[:, None, None] * a[None, :, None] - p**2)
-        pull = weight / root
-        back = np.einsum("kja,kja->k", pull, p) / a
-        own_u = np.einsum("kja,j->k", pull, u) - back * u
-        own_r = np.einsum("kja,ja->k", pull, r[:, None] * cosines) - back * r
+        root = r[:, None, None] * (r[:, None] * cosines)  # in place: this is where the time goes
+        root += np.multiply.outer(u, u)[..., None]
+        root *= root
+        np.subtract(np.multiply.outer(a, a)[..., None], root, out=root)
+        np.sqrt(root, out=root)
+        np.divide(1.0, root, out=root)
+        one, cosine = np.moveaxis(root @ moments, -1, 0)
+        pull_u, pull_r = one @ (mass * u), cosine @ (mass * r)
+        back = (u * pull_u + r * pull_r) / a
         cross = height / np.sqrt(a * (1 + teacher**2) - (teacher * u) ** 2)
         to_u, to_r = cross * (teacher - teacher * u * u / a), -cross * teacher * u * r / a
-        return 4 / np.pi * np.stack([to_u - own_u, to_r - own_r])
+        return 4 / np.pi * np.stack([to_u - pull_u + back * u, to_r - pull_r + back * r])
 
     def risk(state: Array) -> float:
         u, r = state
