@@ -226,7 +226,7 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     cube, x = sample.cube, panel.x
     if not panel.line or x not in cube.dims or not np.issubdtype(cube[x].dtype, np.number) or cube.sizes[x] < 3:
         return None
-    values = cube[x].values.astype(float)
+    values = select(cube, panel.where)[x].values.astype(float)
     if "x" in panel.log and values.min() > 0:
         grid = np.geomspace(values.min(), values.max(), FINE)
     else:
