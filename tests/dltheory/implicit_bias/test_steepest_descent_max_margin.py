@@ -3,7 +3,6 @@ import pytest
 import xarray as xr
 
 from dlatlas.optimizers.orders import ORDERS
-from dltheory.implicit_bias import steepest_descent_max_margin as page
 
 NAME = "steepest_descent_max_margin"
 STEPS = np.array([0, 150, 300, 1000, 2000, 4000, 10_000])
