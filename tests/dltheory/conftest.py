@@ -2,6 +2,7 @@
 
 import pytest
 
+from dlatlas.cubes.cube import with_fixed
 from dlatlas.judging.verdict import judge_claim
 
 
@@ -12,7 +13,7 @@ def outcomes(monkeypatch, lab):
     monkeypatch.setattr("dlatlas.judging.verdict.SHUFFLES", 39)
 
     def of(name, cube, *names):
-        study = lab.study(name)
+        study, cube = lab.study(name), with_fixed(cube)
         theory = study.theory(cube)
         chosen = [claim for claim in study.claims if claim.name in names or not names]
         assert len(chosen) == len(names or study.claims)
