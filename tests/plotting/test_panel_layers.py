@@ -47,3 +47,17 @@ def test_a_legend_below_is_the_figure_s_own(cube):
 def test_one_series_alone_is_named_where_its_panel_says_where(cube):
     assert drawn(cube, panel("loss", "x"))[0].axes[0].get_legend() is None
     assert drawn(cube, panel("loss", "x", legend="upper left"))[0].axes[0].get_legend() is not None
+
+
+def test_a_theory_is_drawn_smoothly_over_the_part_of_an_axis_that_a_panel_shows():
+    x = np.array([0, 1, 100, 10_000])
+    cube = xr.Dataset({"loss": (("x", "seed"), np.ones((4, 3)))}, {"x": x, "seed": range(3)})
+
+    def theory(cube):
+        return xr.Dataset({"loss": 1 / (1 + cube["x"])})
+
+    shown = panel("loss", "x", where={"x": (1, None)}, log="x")
+    study = SimpleNamespace(picture=[shown], observables={}, theory=theory)
+    line = draw_panels(study, cube, theory(cube)).axes[0].get_lines()[-1].get_xdata()
+    assert line.min() == 1
+    assert ((line > 100) & (line < 1000)).sum() > 30

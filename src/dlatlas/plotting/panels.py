@@ -256,7 +256,7 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
     (dim,) = cube[x].dims  # its own, or one along which it varies together with others
     if cube.sizes[dim] < 3:
         return None
-    values = cube[x].values.astype(float)
+    values = select(cube, panel.where)[x].values.astype(float)
     if "x" in panel.log and values.min() > 0:
         grid = np.geomspace(values.min(), values.max(), FINE)
     else:

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-from dltheory.implicit_bias import deep_matrix_factorization_rank as page
-
 NAME = "deep_matrix_factorization_rank"
 
 
@@ -44,8 +42,3 @@ def test_the_opposite_of_a_claim_is_refuted(cube, outcomes, claim):
 def test_the_smoke_sweep_obeys_both_laws(smoke_cube, outcomes):
     found = outcomes(NAME, smoke_cube(NAME), "law of singular values", "one by one", "one factor learns nothing unseen")
     assert set(found.values()) == {"supported"}, found
-
-
-def test_the_figure_has_three_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 3
