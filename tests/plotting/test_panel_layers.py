@@ -57,7 +57,7 @@ def test_a_theory_is_drawn_smoothly_over_the_part_of_an_axis_that_a_panel_shows(
         return xr.Dataset({"loss": 1 / (1 + cube["x"])})
 
     shown = panel("loss", "x", where={"x": (1, None)}, log="x")
-    study = SimpleNamespace(picture=[shown], observables={}, theory=theory)
+    study = SimpleNamespace(picture=[shown], observables={}, variables={}, theory=theory)
     line = draw_panels(study, cube, theory(cube)).axes[0].get_lines()[-1].get_xdata()
     assert line.min() == 1
     assert ((line > 100) & (line < 1000)).sum() > 30
