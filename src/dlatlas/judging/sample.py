@@ -276,20 +276,24 @@ def _together(
     """All draws at once, as many as memory holds, or one after the other where the function cannot carry them."""
     import xarray as xr
 
-    one = observed(orders[:1], False)
     parts = max(1, min(len(orders), NUMBERS // max(1, size)))
+    first, last = (observed(orders[at], False) for at in (np.s_[:1], np.s_[-1:]))
     try:
         many = [observed(orders[at : at + parts], True) for at in range(0, len(orders), parts)]
         if DRAW not in many[0].dims:
             raise ValueError("it mixes the draws")
-        alone = many[0].isel({DRAW: 0})
-        if set(alone.dims) == set(one.dims) and np.allclose(
-            alone.transpose(*one.dims).values.astype(float), one.values.astype(float), rtol=1e-9, equal_nan=True
-        ):
+        if _same(many[0].isel({DRAW: 0}), first) and _same(many[-1].isel({DRAW: -1}), last):
             return many[0] if len(many) == 1 else xr.concat(many, DRAW, coords="minimal", compat="override")
     except Exception:  # noqa: S110  it indexes bare arrays, or mixes the draws
         pass
     return xr.concat([observed(orders[at : at + 1], False) for at in range(len(orders))], DRAW)
+
+
+def _same(one: "xr.DataArray", other: "xr.DataArray") -> bool:
+    if set(one.dims) != set(other.dims):
+        return False
+    values, others = (each.transpose(*other.dims).values.astype(float) for each in (one, other))
+    return np.allclose(values, others, rtol=1e-9, equal_nan=True)
 
 
 def _middle(array: NDArray[np.float64], by: By, seeds: NDArray[np.int64] | LeaveOneOut | None) -> NDArray[np.float64]:
@@ -312,7 +316,7 @@ def _middle(array: NDArray[np.float64], by: By, seeds: NDArray[np.int64] | Leave
         if isinstance(seeds, LeaveOneOut):
             left, of = (_left_out(part[0]) for part in (total, np.broadcast_to(count, total.shape)))
             return left / of
-        if np.isinf(total).any():  # 0 times infinity would be NaN
+        if not np.isfinite(total).all():  # 0 times infinity would be NaN
             total, count = (np.moveaxis(np.broadcast_to(part, total.shape)[0][..., seeds], -2, 0)
                             for part in (total, count))  # fmt: skip
             return total.sum(-1) / count.sum(-1)
@@ -335,12 +339,18 @@ def _spread(array: NDArray[np.float64], seeds: NDArray[np.int64] | LeaveOneOut |
 
 def _left_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sum over all seeds but one, for each of them, ``(seed, ...)``; an infinity is left out with its seed."""
-    infinite = np.isinf(values)
-    finite = np.where(infinite, 0.0, values)
-    found = finite.sum(-1, keepdims=True) - finite
-    if infinite.any():
-        others = infinite.sum(-1, keepdims=True) - infinite
-        found = np.where(others > 0, np.where(infinite, values, 0.0).sum(-1, keepdims=True), found)
+
+    def others(values: NDArray[Any]) -> NDArray[Any]:
+        return values.sum(-1, keepdims=True) - values
+
+    wild = ~np.isfinite(values)
+    found = others(np.where(wild, 0.0, values))
+    if wild.any():
+        above, below, lost = (
+            others(kind.astype(int)) > 0 for kind in (values == np.inf, values == -np.inf, np.isnan(values))
+        )
+        found = np.where(above, np.inf, np.where(below, -np.inf, found))
+        found = np.where(lost | above & below, np.nan, found)
     return np.moveaxis(found, -1, 0)
 
 
