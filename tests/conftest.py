@@ -16,6 +16,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 from dlatlas.declare.lab import Lab  # noqa: E402
 from dlatlas.planning.plan import Plan, Settings  # noqa: E402
@@ -53,29 +54,40 @@ def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) -> Callable:
-    """``smoke_cube(study)`` computes a study's cube at smoke scale in this process, once a session."""
+def smoke_cube(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, worker_id: str) -> Callable:
+    """``smoke_cube(study)``: a study's cube at smoke scale, computed by the first test process that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
     made = {}
 
     def of(name: str):
-        if name not in made:
-            from dlatlas.cubes.assembly import assemble, gather
-            from dlatlas.cubes.cube import with_fixed
-            from dlatlas.measures.job import measure_shard
-            from dlatlas.training.job import compute_shard
+        from dlatlas.cubes.cube import open_cube, with_fixed
 
-            results = tmp_path_factory.mktemp(name)
-            config = {"scale": "smoke", "studies": name, "data": prepared_data, "results": results}
-            plan = Plan(Settings.read(config, ROOT))
-            sweep, home = plan.sweep(name), plan.home(name)
-            for shard in sweep.shards:
-                compute_shard(sweep, shard, home / "shards", prepared_data)
-            for digest, path in plan.measured(name).items():
-                measure_shard(sweep, plan.shard(name, digest), plan.shard_manifest(name, digest), path, prepared_data)
-            made[name] = with_fixed(assemble(sweep, *gather(sweep, home, plan.measured(name))).load())
+        if name not in made:
+            home = shared / f"smoke-{name}"
+            with FileLock(shared / f"smoke-{name}.lock"):
+                if not (home / "cube.zarr").exists():
+                    smoked(name, home, prepared_data)
+            made[name] = with_fixed(open_cube(home / "cube.zarr").load())
         return made[name].copy(deep=True)
 
     return of
+
+
+def smoked(name: str, results: Path, data: Path) -> None:
+    """Computes a study's cube in this process, through no Snakefile."""
+    from dlatlas.cubes.assembly import assemble, gather
+    from dlatlas.cubes.cube import write_cube
+    from dlatlas.measures.job import measure_shard
+    from dlatlas.training.job import compute_shard
+
+    plan = Plan(Settings.read({"scale": "smoke", "studies": name, "data": data, "results": results}, ROOT))
+    sweep, home = plan.sweep(name), plan.home(name)
+    for shard in sweep.shards:
+        compute_shard(sweep, shard, home / "shards", data)
+    for shard, path in plan.measured(name).items():
+        measure_shard(sweep, plan.shard(name, shard), plan.shard_manifest(name, shard), path, data)
+    write_cube(assemble(sweep, *gather(sweep, home, plan.measured(name))), results / "cube.zarr")
 
 
 def claim_record(claim, verdict: str) -> dict:
