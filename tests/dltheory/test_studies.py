@@ -92,7 +92,10 @@ def test_the_theory_itself_is_allowed_and_its_opposite_is_not(name, smoke_cube):
                 estimate(rolled),
                 estimate(lambda value: 1 / value),
                 estimate(lambda value: 2 * value),
+                estimate(lambda value: 1000 * value),
                 estimate(lambda value: -value),
+                estimate(lambda value: value**2),
+                estimate(lambda value: 0 * value + 1),
             )
         assert low <= kept <= high, f"{claim.name}: the theory gives {kept}, allowed {claim.expected}"
         assert not all(low <= other <= high for other in others), f"{claim.name}: nothing that was planted is refused"
