@@ -232,7 +232,8 @@ def _draw_line(axes: "Axes", sample: Sample, smooth: "Sample | None", panel: "Pa
         dims: list[Hashable] = [dim for dim in axis.dims if dim != "seed"]
         if "seed" in axis.dims:
             axis = axis.mean("seed")
-        line = line.mean([dim for dim in line.dims if dim not in dims])
+        over = [dim for dim in line.dims if dim not in dims]
+        line = line.median(over) if panel.at == "median" else line.mean(over)
         line = line.broadcast_like(axis).transpose(*dims)
         x, y = axis.values.ravel().astype(float), line.values.ravel().astype(float)
         place = np.argsort(x, kind="stable")

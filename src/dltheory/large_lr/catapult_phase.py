@@ -1,41 +1,33 @@
 """The catapult phase of gradient descent on a two-layer linear network with one sample.
 
-Lewkowycz, Bahri, Dyer, Sohl-Dickstein & Gur-Ari (2020): f = n^(-1/2) v.u x with x = 1, y = 0, loss f^2 / 2, tangent
-kernel k = (|u|^2 + |v|^2) / n, k_0 at initialisation. With step size h: below h k_0 = 2 the loss falls and k stays;
-between 2 and 4 the loss first rises to O(n) in O(ln n) steps, then falls, in a flatter minimum, h k <= 2; above 4
-it diverges. Everything follows from an exact map of two numbers (theory/catapult.py), derived there again.
-
-Corrections to the catalogue. h k <= 2 at the end is an upper bound, loose and not monotone in h k_0, so no curve is
-drawn through 2. The edge at 4 and the monotone fall below 2 are exact at every width, since h^2 f^2 / n <= (h k)^2 / 4;
-only the edge at 2 is blunt, by h^2 f_0^2 / n. k_0 fluctuates about 2 by O(n^(-1/2)), so the step size is set from each
-run's measured k_0. "About 12 / k_0" for ReLU is an observation of the paper on other data, no theorem, and is not
-tested here.
+Everything follows from an exact map of two numbers, f and its tangent kernel k (dltheory.theory.catapult), with x = 1,
+y = 0, loss f^2 / 2, step size h and k_0 at initialisation. Corrections of the catalogue:
+- h k <= 2 at the end is an upper bound, loose and not monotone in h k_0, so no curve is drawn through 2.
+- the edge at 4 and the monotone fall below 2 are exact at every width, since h^2 f^2 / n <= (h k)^2 / 4; only the edge
+  at 2 is blunt, by h^2 f_0^2 / n.
+- k_0 fluctuates about 2 by O(n^(-1/2)), so the step size is set from each run's measured k_0.
+- "about 12 / k_0" for ReLU is an observation of the paper on other data, no theorem, and is not tested here.
 """
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dlatlas.declare.claim import Claim, Control
-from dlatlas.declare.parameter import count, flag, number
-from dlatlas.declare.study import Study
-from dlatlas.declare.variable import Variable
-from dlatlas.judging.statistics import slope
-from dlatlas.judging.verdict import AtLeast, AtMost, Equals
+from dlatlas import Study, claim, count, derived, flag, number, panel, variable, where
+from dlatlas.judging.statistics import average, exponent, largest, slope
 from dltheory.theory.catapult import EDGE, MAXIMUM, catapult_map
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
 LANDED = 1e-3
 """A run has landed when its last loss is below this part of its largest: a growing linear model never is."""
 SAME = 1e-6
 """Relative deviation up to which a run and the map are the same; float64 round-off grows where the map is chaotic."""
-LAZY, INSIDE = (0.0, EDGE), (2.4, 3.6)
-"""Rates h k_0 of the lazy phase; and of the catapult phase away from both its edges, for laws in the width."""
+NETWORK, LAZY = {"linearised": False}, (None, 1.99)
+CATAPULT = {**NETWORK, "eta_lambda0": (2.01, 3.99)}
+INSIDE = {**NETWORK, "eta_lambda0": (2.4, 3.6)}
+"""Away from both edges, for laws in the width."""
 
 
 def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -54,121 +46,41 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"output": trained.outputs()[:, 0, 0].numpy(), "kernel": kernel.detach().numpy()}
 
 
-def arrays(cube: "xr.Dataset", *names: str, linearised: bool = False) -> tuple[Any, ...]:
-    """Widths ``(network,)``, rates ``(eta_lambda0,)``, then the variables ``(network, eta_lambda0, seed, ...)``."""
-    chosen = cube["linearised"].values == linearised
-    values = (cube[name].transpose("network", "eta_lambda0", "seed", ...).values[chosen] for name in names)
-    return cube["width"].values[chosen], cube["eta_lambda0"].values, *values
-
-
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """The exact map from each run's own initial output and kernel, for as many steps."""
     import xarray as xr
 
-    dims = ("network", "eta_lambda0", "seed")
-    start, lr = cube.isel(step=0).transpose(*dims, ...), cube["lr"].transpose(*dims).values
-    width = cube["width"].values[:, None, None]
-    mapped = catapult_map(
-        start["output"].values, start["kernel"].values, lr, width, int(json.loads(cube.attrs["fixed"])["steps"])
-    )
-    return xr.Dataset({name: (dims, value) for name, value in mapped.items()}, cube.coords).drop_vars("step")
+    start = cube[["output", "kernel"]].isel(step=0, drop=True)
+    f, kernel, lr, width = xr.broadcast(start["output"], start["kernel"], cube["lr"], cube["width"])
+    mapped = xr.Dataset({name: f.copy(data=value) for name, value in
+                         catapult_map(f, kernel, lr, width, int(cube["steps"])).items()})  # fmt: skip
+    return mapped.assign(sharpness=mapped["kernel"] * lr)
 
 
-def within(rates: NDArray[np.float64], window: tuple[float, float]) -> NDArray[np.bool_]:
-    """Which rates lie strictly between two."""
-    return (rates > window[0]) & (rates < window[1])
+def in_phase(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """Whether a run falls at once below 2, rises and lands between 2 and 4, and does not land above 4."""
+    rate, rises = cube["eta_lambda0"], cube["peak_step"] > 0
+    landed = cube["output"].isel(step=-1) ** 2 / 2 < LANDED * cube["peak"]
+    return (landed == (rate <= MAXIMUM)) & (~landed | (rises == (rate > EDGE)))
 
 
-def phase_agreement(cube: "xr.Dataset", linearised: bool) -> float:
-    """Fraction of runs in the phase of thresholds 2 and 4: 0 falls at once, 1 rises and lands, 2 does not land."""
-    _, rates, output, peak, step = arrays(cube, "output", "peak", "peak_step", linearised=linearised)
-    landed = output[..., -1] ** 2 / 2 < LANDED * peak
-    phase = np.where(landed, (step > 0).astype(int), 2)
-    predicted = (rates > EDGE).astype(int) + (rates > MAXIMUM)
-    return float((phase == predicted[:, None]).mean())
+def time(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """The step of the peak in units of 1 / (2 ln|h k_0 - 1|), the time in which the loss grows by e."""
+    step = cube["peak_step"]
+    return (2 * np.log(abs(cube["eta_lambda0"] - 1)) * step).where(step > 0, 0.0)
 
 
-def map_agreement(cube: "xr.Dataset", theory: "xr.Dataset", linearised: bool) -> float:
-    """Fraction of catapult runs whose final kernel is that of the map."""
-    _, rates, kernel = arrays(cube, "kernel", linearised=linearised)
-    mapped = arrays(theory.assign_coords(cube.coords), "kernel", linearised=linearised)[2]
-    same = np.abs(kernel[..., -1] / mapped - 1) < SAME
-    return float(same[:, within(rates, (EDGE, MAXIMUM))].mean())
+def drop(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
+    """The part of the kernel that is lost, 1 - k_T / k_0; positive, so that it has a logarithm."""
+    return (1 - cube["kernel"].isel(step=-1) / cube["kernel"].isel(step=0)).clip(min=1e-300)
 
 
-def flattest(cube: "xr.Dataset", linearised: bool) -> float:
-    """The largest final h k of all runs in the catapult window."""
-    _, rates, kernel, lr = arrays(cube, "kernel", "lr", linearised=linearised)
-    return float(np.nanmax((kernel[..., -1] * lr)[:, within(rates, (EDGE, MAXIMUM))]))
-
-
-def width_exponent(cube: "xr.Dataset", name: str, window: tuple[float, float]) -> float:
-    """Log-log slope against the width, averaged over rates: peak loss, drop 1 - k_T / k_0, or drop / f_0^2."""
-    width, rates, kernel, output, peak = arrays(cube, "kernel", "output", "peak")
-    drop = np.maximum(1 - kernel[..., -1] / kernel[..., 0], 1e-300)
-    value = np.log({"peak": peak, "drop": drop, "drop/f²": drop / output[..., 0] ** 2}[name])
-    mean = np.nanmean(value[:, within(rates, window)], axis=(1, 2))
-    return slope(np.log(width), mean)
-
-
-def delay(cube: "xr.Dataset", window: tuple[float, float]) -> float:
-    """Slope of 2 ln|h k_0 - 1| t_peak against ln(n / f_0^2), averaged over rates."""
-    width, rates, output, step = arrays(cube, "output", "peak_step")
-    distance = np.log(width[:, None, None] / output[..., 0] ** 2)
-    pace = np.log(np.where(rates == 1, np.nan, np.abs(rates - 1)))[:, None]
-    time = np.where(step == 0, 0.0, 2 * pace * step)
-    return float(np.mean([slope(distance[:, i].ravel(), time[:, i].ravel())
-                          for i in np.flatnonzero(within(rates, window))]))  # fmt: skip
-
-
-def figure(cube: "xr.Dataset", theory: "xr.Dataset", verdict: dict[str, Any]) -> "Figure":
-    """Final against initial sharpness with both thresholds, and the peak loss against the width."""
-    import xarray as xr
-
-    from dlatlas.plotting.style import CONTROL, PALETTE, legend, letters, new_figure, points, reference, shades
-
-    figure, (left, right) = new_figure(2)
-    width, rates, kernel, lr, peak = arrays(cube, "kernel", "lr", "peak")
-    mapped, high = arrays(theory.assign_coords(cube.coords), "kernel", "peak")[2:]
-    shown = [0, len(width) // 2, len(width) - 1]
-    for color, i in zip(shades(len(shown)), shown):
-        final = xr.DataArray(kernel[i, ..., -1] * lr[i], dims=("rate", "seed"))
-        points(left, rates, final, color=color, label=f"width {width[i]:,}", of="median")
-        left.plot(rates, np.median(mapped[i] * lr[i], axis=-1), color=color, linewidth=1.0)
-    _, _, fixed, step = arrays(cube, "kernel", "lr", linearised=True)
-    left.plot(rates, np.nanmedian(fixed[0, ..., 0] * step[0], axis=-1), color=CONTROL, linewidth=1.0,
-              label="linearised")  # fmt: skip
-    reference(left, x=EDGE)
-    reference(left, x=MAXIMUM)
-    for x, name in ((1.0, "lazy"), (3.0, "catapult"), (4.5, "diverges")):
-        left.text(x, 4.72, name, ha="center", va="center", fontsize=8, color="#444444")
-    reference(left, y=EDGE, text="$\\eta\\lambda = 2$")
-    left.set(xlabel="initial  $\\eta\\lambda_0$", ylabel="final  $\\eta\\lambda$", xlim=(0.3, 5.0), ylim=(0, 5))
-    legend(left, loc=(0.02, 0.62))
-    inside = np.flatnonzero(within(rates, INSIDE))
-    picked = [inside[0], inside[len(inside) // 2], inside[-1]]
-    for color, i in zip(PALETTE, picked):
-        points(right, width, xr.DataArray(peak[:, i], dims=("width", "seed")), color=color, of="median",
-               label=f"$\\eta\\lambda_0$ = {rates[i]:g}")  # fmt: skip
-        right.plot(width, np.median(high[:, i], axis=-1), color=color, linewidth=1.0)
-    i = np.flatnonzero(rates < EDGE)[-1]
-    points(right, width, xr.DataArray(peak[:, i], dims=("width", "seed")), color=CONTROL, of="median",
-           label=f"$\\eta\\lambda_0$ = {rates[i]:g}")  # fmt: skip
-    right.set(xscale="log", yscale="log", xlabel="width  n", ylabel="largest loss")
-    right.set_xticks(width, [f"{n:,}" for n in width])
-    right.minorticks_off()
-    legend(right, loc="upper left")
-    letters((left, right), ("sharpness after training", "largest loss"))
-    return figure
-
-
-LINEAR = "The network linearised at initialisation "
-BELOW = "Below 2 / lambda_0 "
 STUDY = Study(
     title="Between 2/λ₀ and 4/λ₀ loss jumps, then lands flatter",
-    rows=("catapult-phase",),
+    rows=["catapult-phase"],
     kind="train",
-    statement=(
+    papers=["lewkowycz2020"],
+    says=(
         "Lewkowycz et al. (2020): a two-layer linear network f = n^(-1/2) v·u x is trained by gradient descent with "
         "step size η on one sample; λ is its tangent kernel. For ηλ₀ < 2 the loss falls and λ stays up to O(1/n). For "
         "2 < ηλ₀ < 4 the loss first grows to O(n) within O(ln n) steps, λ drops by O(1), and training ends in a "
@@ -178,110 +90,92 @@ STUDY = Study(
         r"f_{t+1} = \left(1 - \eta\lambda_t + \frac{\eta^2 f_t^2}{n}\right) f_t, \qquad "
         r"\lambda_{t+1} = \lambda_t + \frac{\eta f_t^2}{n} \left(\eta\lambda_t - 4\right)"
     ),
-    papers=("lewkowycz2020",),
     parameters={
         "inputs": count(1, "input dimension"),
         "width": count(512, "hidden units n"),
         "linearised": flag(False, "the network, or its first-order expansion at initialisation"),
         "eta_lambda0": number(1.0, "step size times initial tangent kernel", low=0.0),
     },
-    shape=("inputs", "width", "linearised"),
+    shape=["inputs", "width", "linearised"],
     setup=setup,
     measure=measure,
-    variables={
-        "output": Variable("output on the sample", "output", "f, Lewkowycz et al. 2020, warm-up model"),
-        "kernel": Variable("tangent kernel of the sample", "output²", "λ, Lewkowycz et al. 2020, warm-up model"),
-    },
     cost=lambda run: 1000.0 + run["width"],
+    variables={
+        "output": variable("output on the sample [output]", "f, warm-up model"),
+        "kernel": variable("tangent kernel of the sample [output²]", "λ, warm-up model"),
+    },
     theory=theory,
-    claims=(
-        Claim(
-            name="three phases",
-            statement="The loss falls below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, diverges above 4/λ₀.",
-            source="Lewkowycz et al. 2020, warm-up model; exact at 4, up to O(1/n) at 2",
-            quantity="fraction of runs in the predicted phase [1]",
-            statistic=lambda cube, theory: phase_agreement(cube, False),
-            expected=AtLeast(0.95),  # the blunt edge at 2 can move at most the runs of width 32 next to it
-            control=Control(LINEAR + "never lands above 2/λ₀.", lambda cube, theory: phase_agreement(cube, True)),
-            permute="eta_lambda0",
+    observables={
+        "in_phase": derived("runs in the phase of ηλ₀", in_phase),
+        "mapped": derived("runs whose final kernel is the map's within 1e-6",
+                          lambda cube, theory: abs(cube["kernel"].isel(step=-1) / theory["kernel"] - 1) < SAME),
+        "sharpness": derived("final ηλ", lambda cube, theory: cube["kernel"].isel(step=-1) * cube["lr"]),
+        "first": derived("initial ηλ", lambda cube, theory: cube["kernel"].isel(step=0) * cube["lr"]),
+        "drop": derived("drop 1 - λ/λ₀", drop),
+        "drop_over_f": derived("drop (1 - λ/λ₀)/f₀²",
+                               lambda cube, theory: drop(cube, theory) / cube["output"].isel(step=0) ** 2),
+        "distance": derived("ln(n/f₀²)",
+                            lambda cube, theory: np.log(cube["width"] / cube["output"].isel(step=0) ** 2)),
+        "time": derived("2 ln|ηλ₀ - 1| × step of the peak", time),
+    },
+    claims=[
+        claim(
+            "three phases", "The loss falls below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, diverges above 4/λ₀.",
+            "warm-up model; exact at 4, up to O(1/n) at 2",
+            average("in_phase", NETWORK) >= 0.95, shuffle="eta_lambda0",
+            fails=where("The network linearised at initialisation never lands above 2/λ₀.", linearised=True),
+            why="the blunt edge at 2 can move at most the runs of width 32 next to it",
         ),
-        Claim(
-            name="two-variable map",
-            statement="Output and kernel of a network of any width follow the map of two numbers exactly.",
-            source="Lewkowycz et al. 2020, the two update equations of the warm-up model",
-            quantity="fraction of catapult runs whose final kernel is the map's within 1e-6 [1]",
-            statistic=lambda cube, theory: map_agreement(cube, theory, False),
-            expected=AtLeast(0.95),
-            control=Control(
-                LINEAR + "keeps its kernel, so the map must miss it.",
-                lambda cube, theory: map_agreement(cube, theory, True),
-            ),
-            permute="seed",
-            shuffled=("kernel",),
+        claim(
+            "two-variable map", "Output and kernel of a network of any width follow the map of two numbers exactly.",
+            "the two update equations of the warm-up model",
+            average("mapped", CATAPULT) >= 0.95, shuffle="seed", only=["kernel"],
+            fails=where("The linearised network keeps its kernel, so the map must miss it.", linearised=True),
         ),
-        Claim(
-            name="flatter minimum",
-            statement="Every run of the catapult phase ends with ηλ at most 2.",
-            source="Lewkowycz et al. 2020, warm-up model: only such minima are stable",
-            quantity="largest final ηλ of the catapult phase [1]",
-            statistic=lambda cube, theory: flattest(cube, False),
-            expected=AtMost(EDGE),
-            control=Control(LINEAR + "keeps ηλ = ηλ₀ > 2.", lambda cube, theory: flattest(cube, True)),
-            permute="eta_lambda0",
-            shuffled=("kernel",),
+        claim(
+            "flatter minimum", "Every run of the catapult phase ends with ηλ at most 2.",
+            "warm-up model: only such minima are stable",
+            largest("sharpness", CATAPULT) <= EDGE, shuffle="eta_lambda0", only=["kernel"],
+            fails=where("The linearised network keeps ηλ = ηλ₀ > 2.", linearised=True),
         ),
-        Claim(
-            name="peak grows as n",
-            statement="In the catapult phase the largest loss is of order n.",
-            source="Lewkowycz et al. 2020, warm-up model; at most n λ₀²/8 by |f| ≤ n^(1/2) λ/2",
-            quantity="log-log slope of the largest loss against the width [1]",
-            statistic=lambda cube, theory: width_exponent(cube, "peak", INSIDE),
-            expected=Equals(1.0, 0.1),
-            control=Control(
-                BELOW + "the largest loss is the first, of order 1.",
-                lambda cube, theory: width_exponent(cube, "peak", LAZY),
-            ),
-            permute="network",
-            shuffled=("peak",),
+        claim(
+            "peak grows as n", "In the catapult phase the largest loss is of order n.",
+            "warm-up model; at most n λ₀²/8 by |f| ≤ n^(1/2) λ/2",
+            exponent("peak", "width", INSIDE, by="log mean").within(1.0, 0.1), shuffle="network", only=["peak"],
+            fails=where("Below 2/λ₀ the largest loss is the first, of order 1.", eta_lambda0=LAZY),
         ),
-        Claim(
-            name="peak after ln n steps",
-            statement="The loss grows by (ηλ₀ - 1)² a step, so the peak comes at ln(n/f₀²) / (2 ln(ηλ₀ - 1)).",
-            source="the map while f² is small against n; Lewkowycz et al. 2020: t of order ln n",
-            quantity="slope of 2 ln(ηλ₀ - 1) × step of the peak against ln(n/f₀²) [1]",
-            statistic=lambda cube, theory: delay(cube, INSIDE),
-            expected=Equals(1.0, 0.1),
-            control=Control(BELOW + "the peak is at step 0.", lambda cube, theory: delay(cube, LAZY)),
-            permute="network",
-            shuffled=("peak_step",),
+        claim(
+            "peak after ln n steps",
+            "The loss grows by (ηλ₀ - 1)² a step, so the peak comes at ln(n/f₀²) / (2 ln(ηλ₀ - 1)).",
+            "the map while f² is small against n; t of order ln n in the warm-up model",
+            slope("time", "distance", INSIDE, by="runs", each=["eta_lambda0"]).within(1.0, 0.1),
+            shuffle="network", only=["peak_step"],
+            fails=where("Below 2/λ₀ the peak is at step 0.", eta_lambda0=LAZY),
         ),
-        Claim(
-            name="lazy drop is 1/n",
-            statement="Below 2/λ₀ the kernel is constant up to O(1/n), so the edge at 2 sharpens with the width.",
-            source="the map to first order in 1/n: relative drop proportional to f₀²/n",
-            quantity="log-log slope of (1 - λ/λ₀)/f₀² against the width, ηλ₀ < 2 [1]",
-            statistic=lambda cube, theory: width_exponent(cube, "drop/f²", LAZY),
-            expected=Equals(-1.0, 0.1),
-            control=Control(
-                "Between 2/λ₀ and 4/λ₀ the drop does not shrink with the width.",
-                lambda cube, theory: width_exponent(cube, "drop/f²", INSIDE),
-            ),
-            permute="network",
-            shuffled=("kernel",),
+        claim(
+            "lazy drop is 1/n", "Below 2/λ₀ the kernel is constant up to O(1/n); the edge at 2 sharpens with n.",
+            "the map to first order in 1/n: relative drop proportional to f₀²/n",
+            exponent("drop_over_f", "width", {**NETWORK, "eta_lambda0": LAZY}, by="log mean").within(-1.0, 0.1),
+            shuffle="network", only=["kernel"],
+            fails=where("Between 2/λ₀ and 4/λ₀ the drop does not shrink with the width.", eta_lambda0=(2.4, 3.6)),
         ),
-        Claim(
-            name="catapult drop is O(1)",
-            statement="Between 2/λ₀ and 4/λ₀ the kernel drops by a part that does not depend on the width.",
-            source="Lewkowycz et al. 2020, warm-up model",
-            quantity="log-log slope of 1 - λ/λ₀ against the width [1]",
-            statistic=lambda cube, theory: width_exponent(cube, "drop", INSIDE),
-            expected=Equals(0.0, 0.1),
-            control=Control(BELOW + "the drop is 1/n.", lambda cube, theory: width_exponent(cube, "drop", LAZY)),
-            permute="eta_lambda0",
-            shuffled=("kernel",),
+        claim(
+            "catapult drop is O(1)",
+            "Between 2/λ₀ and 4/λ₀ the kernel drops by a part that does not depend on the width.", "warm-up model",
+            exponent("drop", "width", INSIDE, by="log mean").within(0.0, 0.1), shuffle="eta_lambda0", only=["kernel"],
+            fails=where("Below 2/λ₀ the drop is 1/n.", eta_lambda0=LAZY),
         ),
-    ),
-    figure=figure,
+    ],
+    picture=[
+        panel("first", "eta_lambda0", where={"linearised": True}, at="median", grey={"y": True},
+              mark={"edge": (EDGE, "catapult"), "maximum": (MAXIMUM, "diverges"), "y": (EDGE, "ηλ = 2")},
+              labels={"first": "linearised"}, title="sharpness after training", xlabel="initial  ηλ₀",
+              ylabel="final  ηλ", xlim=(0.3, 5.0), ylim=(0, 5), legend="upper left",
+              also=panel("sharpness", "eta_lambda0", by="width", where={**NETWORK, "width": [32, 512]}, at="median")),
+        panel("peak", "width", by="eta_lambda0", where={**NETWORK, "eta_lambda0": [1.9, 2.5, 3.1]}, at="median",
+              log="xy", grey={"eta_lambda0": 1.9}, labels={"eta_lambda0": "ηλ₀"}, title="largest loss",
+              ylabel="largest loss"),
+    ],
     caption=(
         "Left: sharpness ηλ at the end against that at the start. Right: the largest loss, in proportion to the width. "
         "Points: networks (median and 95 % interval over seeds); lines: the two-variable map; grey: the linearised "
