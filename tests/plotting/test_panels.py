@@ -63,7 +63,20 @@ def test_each_series_has_its_power_law_beside_it(cube):
         np.testing.assert_allclose(y, 1.6 * x**exponent)
 
 
-def test_a_threshold_may_be_a_prediction(cube):
+def test_layers_of_one_series_take_the_colours_that_are_left(cube):
+    layers = [panel("error", "ratio", where={"other": other}) for other in (3, 5)]
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), panel("error", "ratio", also=layers))
+    assert [line.get_color() for line in axes.lines if line.get_marker() == "o"] == list(PALETTE[:3])
+
+
+def test_series_come_in_the_order_of_their_labels(cube):
+    cube = cube.assign_coords(kind=("size", ["a", "b", "b", "c"]))
+    ordered = panel("error", "ratio", by="kind", labels={"c": "third", "a": "first"})
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), ordered)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["third", "first", "b"]
+
+
+def test_thresholds_may_be_predictions_hyper_parameters_or_numbers(cube):
     mark = {"ratio": ("half", "n = p")}
     (axes,) = drawn(
         cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)

@@ -66,13 +66,13 @@ def panel(
         at: mean with its t interval, or median with its exact one for heavy tails; or the geometric mean; ``runs`` for
             a point for each run, where x differs from run to run, too.
         log: logarithmic axes: "", "x", "y" or "xy".
-        mark: thresholds of the theory by coordinate (or ``"y"``), each a value or a prediction's name: named beside its
-            line if ``(value, name)``.
+        mark: thresholds of the theory by coordinate (or ``"y"``), one or a list: each a value, or the name of a
+            prediction or fixed hyper-parameter, or ``(value, text)`` with the text beside its line.
         grey: the values of coordinates that are the control: drawn in grey, with the rest of ``where``.
         slope: exponents of power laws to compare with, each with its name, drawn beside the first series; each beside
             its own if there are as many.
         title: above the panel, left.
-        labels: what legends say for a value of ``by``, or for a series.
+        labels: what legends say for a value of ``by``, in this order, or for a series.
         xlabel: instead of long name and unit.
         ylabel: instead of long name and unit.
         xlim: instead of what the data ask for.

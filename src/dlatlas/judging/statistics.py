@@ -46,7 +46,8 @@ class Statistic:
     Attributes:
         of: what is looked at; several where it compares them.
         compute: ``(sample, statistic) -> (draw,)``.
-        words: what it is, in words; ``{of}`` stands for the label of what it looks at, ``{}`` for each of its parts.
+        words: what it is, in words; ``{of}`` stands for the label of what it looks at, ``{level}`` for the setting of
+            that name, ``{}`` for each of its parts.
         where: where it is looked at, see `dlatlas.judging.sample.select`.
         by: how the runs of one setting become one number.
         along: the coordinate, variable or observable on its x axis, if it has one.

@@ -61,8 +61,9 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
     sample = Sample(cube, theory, study.observables)
     colors = _colors(study.picture)
     for each, panel in zip(axes, study.picture):
+        taken: list[Any] = []
         for layer in (panel, *panel.also):
-            _draw_layer(each, study, sample, layer, colors)
+            _draw_layer(each, study, sample, layer, colors, taken)
         _finish(each, study, sample, panel)
         if panel.draw is not None:
             panel.draw(each, cube, theory)
@@ -81,10 +82,14 @@ def _colors(picture: "Sequence[Panel]") -> dict[Any, str]:
     return {of: PALETTE[number % len(PALETTE)] for number, of in enumerate(shared)}
 
 
-def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str]) -> None:
+def _draw_layer(
+    axes: "Axes", study: "Study", sample: Sample, panel: "Panel", colors: Mapping[Any, str], taken: list[Any]
+) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel, colors):
+    free = next((color for color in PALETTE if color not in taken), PALETTE[0])
+    for series in _series(study, sample, panel, colors, free):
+        taken.append(series.color)
         x, values = _measured(sample, panel, series)
         drawn.append((x, values.mean("seed").values))
         look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
@@ -103,7 +108,7 @@ def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel", co
         power(axes, np.geomspace(x.min(), x.max(), 20), exponent, center, text)
 
 
-def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str]) -> Iterator[Series]:
+def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any, str], free: str) -> Iterator[Series]:
     """What a panel draws: a series for each value of ``by``, or for each y, and the control."""
     cube = select(sample.cube, panel.where)
     if len(panel.y) > 1:
@@ -116,7 +121,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any,
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
         found = np.atleast_1d(cube[panel.by].values)
-        values = list(dict.fromkeys(found.tolist()))
+        values = [value for value in dict.fromkeys([*panel.labels, *found.tolist()]) if value in found]
         ordered = np.issubdtype(found.dtype, np.number) and found.dtype != bool
         grey = panel.grey.get(panel.by)
         greys = grey if isinstance(grey, list) else [grey]
@@ -129,7 +134,7 @@ def _series(study: "Study", sample: Sample, panel: "Panel", shared: Mapping[Any,
             yield Series(panel.y[0], {**panel.where, panel.by: value}, color, marker, name or None, line)
     else:
         name = panel.labels.get(panel.y[0], label(panel.y[0], cube, study)[0])
-        color = CONTROL if panel.grey.get("y") else PALETTE[0]
+        color = CONTROL if panel.grey.get("y") else free
         yield Series(panel.y[0], panel.where, color, "o", name or None, _line_of(panel, panel.y[0], panel.y[0]))
     others = {name: value for name, value in panel.grey.items() if name not in (panel.by, "y")}
     if others:
@@ -228,10 +233,12 @@ def _refined(study: "Study", sample: Sample, panel: "Panel") -> "Sample | None":
 
 def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
     cube = sample.cube
-    for name, mark in panel.mark.items():
-        value, text = mark if isinstance(mark, tuple) else (mark, "")
-        value = float(sample.theory[value]) if isinstance(value, str) else value
-        reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
+    for name, marks in panel.mark.items():
+        for mark in marks if isinstance(marks, list) else [marks]:
+            value, text = mark if isinstance(mark, tuple) else (mark, "")
+            if isinstance(value, str):
+                value = float(sample.theory[value] if value in sample.theory else cube[value])
+            reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
     text, units = label(panel.y[0], cube, study)
     unit = "" if units in ("1", "") else f"  [{units}]"
     axes.set_ylabel(panel.ylabel or f"{text}{unit}")
