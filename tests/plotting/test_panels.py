@@ -137,3 +137,25 @@ def test_named_series_have_a_colour_each_and_controls_are_grey(drawn):
     assert [line.get_color() for line in points] == [PALETTE[0], CONTROL, PALETTE[1]]
     assert [len(line.get_xdata()) for line in points] == [7, 4, 7]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(series)
+
+
+def test_layers_of_one_series_take_the_colours_that_are_left(cube):
+    layers = [panel("error", "ratio", where={"other": other}) for other in (3, 5)]
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), panel("error", "ratio", also=layers))
+    assert [line.get_color() for line in axes.lines if line.get_marker() == "o"] == list(PALETTE[:3])
+
+
+def test_series_come_in_the_order_of_their_labels(cube):
+    cube = cube.assign_coords(kind=("size", ["a", "b", "b", "c"]))
+    ordered = panel("error", "ratio", by="kind", labels={"c": "third", "a": "first"})
+    (axes,) = drawn(cube, lambda cube: xr.Dataset(), ordered)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["third", "first", "b"]
+
+
+def test_thresholds_may_be_predictions_hyper_parameters_or_numbers(cube):
+    mark = {"ratio": ("half", "n = p")}
+    (axes,) = drawn(
+        cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)
+    )
+    assert list(axes.lines[-1].get_xdata()) == [2.0, 2.0]
+    assert axes.texts[0].get_text() == "n = p"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from dlatlas.declare.claim import settings_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
 
     from dlatlas.declare.statistic import Statistic
@@ -14,15 +16,22 @@ if TYPE_CHECKING:
 def quantity(statistic: "Statistic", study: "Study | None" = None, cube: "xr.Dataset | None" = None) -> str:
     """``"smallest mean of noise over its bound, features = tanh or cos [1]"``.
 
-    Where a statistic is made of others, each says where it is looked at, or all together if that is the same.
+    Where a statistic is made of others, what they share of where they are looked at is said once, at the end.
     """
-    places = dict.fromkeys(settings_in_words(leaf.where) for leaf in statistic.leaves() if not leaf.parts)
-    shared = len(places) == 1
+    places = [leaf.where for leaf in statistic.leaves() if not leaf.parts]
+    shared = {name: value for name, value in places[0].items() if all(_has(place, name, value) for place in places)}
     text, units = _said(statistic, study, cube, shared)
-    return f"{', '.join([text, *filter(None, places)] if shared else [text])} [{units}]"
+    said = settings_in_words(shared)
+    return f"{text}, {said} [{units}]" if said else f"{text} [{units}]"
 
 
-def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: bool) -> tuple[str, str]:
+def _has(where: "Mapping[str, Any]", name: str, value: Any) -> bool:  # noqa: ANN401
+    return name in where and where[name] == value
+
+
+def _said(
+    statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: "Mapping[str, Any]"
+) -> tuple[str, str]:
     if statistic.parts:
         said = [
             f"{part:g}" if isinstance(part, int | float) else _part(part, study, cube, shared)
@@ -33,10 +42,10 @@ def _said(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | Non
     labels = [label(of, study, cube) for of in statistic.of]
     prediction = statistic.settings.get("prediction")
     text = statistic.words.format(
+        **{name: value for name, value in statistic.settings.items() if name != "prediction"},
         of=labels[0][0] if labels else "",
         along=statistic.along if _is_coordinate(statistic.along, cube) else label(statistic.along, study, cube)[0],
         prediction="the theory" if prediction is None else label(prediction, study, cube)[0],
-        **{name: value for name, value in statistic.settings.items() if name != "prediction"},
     )
     return text, statistic.units or (labels[0][1] if labels else "1")
 
@@ -45,11 +54,12 @@ def _is_coordinate(of: Any, cube: "xr.Dataset | None") -> bool:  # noqa: ANN401
     return isinstance(of, str) and cube is not None and of in cube.coords
 
 
-def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: bool) -> str:
+def _part(statistic: "Statistic", study: "Study | None", cube: "xr.Dataset | None", shared: "Mapping[str, Any]") -> str:
     text = _said(statistic, study, cube, shared)[0]
     if statistic.words.startswith("{} "):  # a - (b - c)
         text = f"({text})"
-    where = "" if shared or statistic.parts else settings_in_words(statistic.where)
+    own = {} if statistic.parts else {name: value for name, value in statistic.where.items() if name not in shared}
+    where = settings_in_words(own)
     return f"{text} ({where})" if where else text
 
 

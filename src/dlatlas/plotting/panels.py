@@ -159,7 +159,7 @@ def _series(
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
         found = np.atleast_1d(cube[panel.by].values)
-        values = list(dict.fromkeys(found.tolist()))
+        values = [value for value in dict.fromkeys([*panel.labels, *found.tolist()]) if value in found]
         symbol = panel.labels.get(panel.by, panel.by)
         ordered = _ordered(found)
         grey = panel.grey.get(panel.by)
@@ -285,7 +285,8 @@ def _finish(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> Non
     for name, marks in panel.mark.items():
         for mark in marks if isinstance(marks, list) else [marks]:
             value, text = mark if isinstance(mark, tuple) else (mark, "")
-            value = float(sample.theory[value]) if isinstance(value, str) else value
+            if isinstance(value, str):
+                value = float(sample.theory[value] if value in sample.theory else cube[value])
             reference(axes, y=value, text=text) if name == "y" else reference(axes, x=value, text=text)
     text, units = label(panel.y[0], study, cube)
     unit = "" if units in ("1", "") else f"  [{units}]"
