@@ -141,20 +141,20 @@ def test_named_series_have_a_colour_each_and_controls_are_grey(drawn):
 
 def test_layers_of_one_series_take_the_colours_that_are_left(cube):
     layers = [panel("error", "ratio", where={"other": other}) for other in (3, 5)]
-    (axes,) = drawn(cube, lambda cube: xr.Dataset(), panel("error", "ratio", also=layers))
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset(), panel("error", "ratio", also=layers))
     assert [line.get_color() for line in axes.lines if line.get_marker() == "o"] == list(PALETTE[:3])
 
 
 def test_series_come_in_the_order_of_their_labels(cube):
     cube = cube.assign_coords(kind=("size", ["a", "b", "b", "c"]))
-    ordered = panel("error", "ratio", by="kind", labels={"c": "third", "a": "first"})
-    (axes,) = drawn(cube, lambda cube: xr.Dataset(), ordered)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["third", "first", "b"]
+    ordered = panel("error", "ratio", by="kind", labels={"c": "third", "a": "first", "b": "second"})
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset(), ordered)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["third", "first", "second"]
 
 
 def test_thresholds_may_be_predictions_hyper_parameters_or_numbers(cube):
     mark = {"ratio": ("half", "n = p")}
-    (axes,) = drawn(
+    (axes,) = axes_of(
         cube, lambda cube: xr.Dataset({"half": 0.5 * cube["ratio"].max()}), panel("error", "ratio", mark=mark)
     )
     assert list(axes.lines[-1].get_xdata()) == [2.0, 2.0]

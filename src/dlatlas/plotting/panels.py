@@ -159,7 +159,9 @@ def _series(
         if panel.by not in cube.coords:
             raise unknown("panel: by", "coordinate", panel.by, map(str, cube.coords))
         found = np.atleast_1d(cube[panel.by].values)
-        values = [value for value in dict.fromkeys([*panel.labels, *found.tolist()]) if value in found]
+        values = list(dict.fromkeys(found.tolist()))
+        if set(values) <= set(panel.labels):
+            values = [value for value in panel.labels if value in values]
         symbol = panel.labels.get(panel.by, panel.by)
         ordered = _ordered(found)
         grey = panel.grey.get(panel.by)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from dlatlas.training.stack import Stack
-from dltheory.overparametrization import double_descent as page
+from dltheory.models.feature_maps import drawn
+from dltheory.overparametrization.double_descent import solve, theory
 
 NAME = "double_descent"
 
@@ -11,12 +12,12 @@ NAME = "double_descent"
 def cube(smoke_cube):
     """The smoke cube with Gaussian features as the theory has them: 60 draws are too few to decide."""
     cube = smoke_cube(NAME)
-    theory, rng = page.theory(cube), np.random.default_rng(0)
+    predicted, rng = theory(cube), np.random.default_rng(0)
     spread = 1 + 0.01 * rng.standard_normal(cube.sizes["seed"])
     isotropic = cube["features"] == "gaussian"
     exact = {}
     for name in ("noise", "bias"):
-        planted = theory[name] * cube["seed"].copy(data=spread)
+        planted = predicted[name] * cube["seed"].copy(data=spread)
         exact[name] = cube[name].where(~isotropic, planted).transpose(*cube[name].dims)
     return cube.assign(exact)
 
@@ -44,9 +45,9 @@ def test_the_opposite_of_a_claim_is_refuted(cube, outcomes, claim):
 def test_a_run_is_plain_least_squares(features, p):
     run = {"features": features, "n": 20, "p": p, "tests": 7, "seed": 3}
     stack = Stack([run], {"n": 20, "p": p, "tests": 7}, folder=None)
-    found = page.solve(stack)
+    found = solve(stack)
     rng = stack.generator(0)
-    X, unseen = page.drawn(features, p, (20, 7), rng)
+    X, unseen = drawn(features, p, (20, 7), rng)
     signal = rng.standard_normal(p) / np.sqrt(p)
     fitted = unseen @ np.linalg.lstsq(X, X @ signal, rcond=None)[0]
     assert found["bias"][0] == pytest.approx(np.mean((unseen @ signal - fitted) ** 2), abs=1e-12)
@@ -55,8 +56,3 @@ def test_a_run_is_plain_least_squares(features, p):
     padded = np.vstack([X, np.sqrt(p) * np.eye(p)])
     ridged = [unseen @ np.linalg.lstsq(padded, np.append(unit, np.zeros(p)), rcond=None)[0] for unit in np.eye(20)]
     assert found["ridged"][0] == pytest.approx((np.array(ridged) ** 2).sum() / 7)
-
-
-def test_the_figure_has_two_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    assert len(page.figure(cube, page.theory(cube), {}).axes) == 2
