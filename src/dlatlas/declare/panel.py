@@ -76,7 +76,7 @@ def panel(
         slope: exponents of power laws to compare with, each with its name, drawn beside the first series; each beside
             its own if there are as many.
         title: above the panel, left.
-        labels: what legends say for a value of ``by`` (in this order, if for all of them), for its name, or for a series.
+        labels: what legends say for a value of ``by`` (in this order, if for all), for its name, or for a series.
         xlabel: instead of long name and unit.
         ylabel: instead of long name and unit.
         xlim: instead of what the data ask for.

@@ -168,7 +168,7 @@ STUDY = Study(
     ],
     picture=[
         panel("first", "eta_lambda0", where={"linearised": True}, at="median", grey={"y": True},
-              mark={"x": (EDGE, "catapult"), "maximum": (MAXIMUM, "diverges"), "y": (EDGE, "ηλ = 2")},
+              mark={"x": [(EDGE, "catapult"), (MAXIMUM, "diverges")], "y": (EDGE, "ηλ = 2")},
               labels={"first": "linearised"}, title="sharpness after training", xlabel="initial  ηλ₀",
               ylabel="final  ηλ", xlim=(0.3, 5.0), ylim=(0, 5), legend="upper left",
               also=panel("sharpness", "eta_lambda0", by="width", where={**NETWORK, "width": [32, 512]}, at="median")),
