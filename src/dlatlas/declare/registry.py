@@ -6,6 +6,7 @@ that is not enough, ``module:definition`` names any other.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -26,6 +27,15 @@ ROOMS: Mapping[str, str] = {
     "measures": "measure",
 }
 """Room -> what one thing in it is called."""
+
+_MARKS = {
+    "models": b"Module",
+    "data": b"generator",
+    "losses": b"target",
+    "optimizers": b"UpdateRule",
+    "measures": rb"measure\(|family",
+}
+"""What a file that has such a thing has in its text: others need not be parsed."""
 
 
 def root(room: str, name: str, packages: Iterable[str], where: str = "params") -> str:
@@ -61,7 +71,7 @@ def named(room: str, packages: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for package in packages:
         for module, path in _files(room, package):
-            for symbol in _things(room, path):
+            for symbol in _things(room, path) if re.search(_MARKS[room], path.read_bytes()) else ():
                 name = symbol.lower() if symbol.isupper() else _words(symbol)
                 if name in found:
                     raise InputError(f"{module}:{symbol}: another {ROOMS[room]} named {name!r} is {found[name]}")
