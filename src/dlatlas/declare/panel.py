@@ -30,6 +30,7 @@ class Panel:
     marker: str
     also: Sequence["Panel"] = field(default_factory=tuple)
     draw: Callable[..., None] | None = None
+    nested: bool = False
 
 
 def panel(
@@ -54,6 +55,7 @@ def panel(
     marker: str = "",
     also: "Panel | Sequence[Panel]" = (),
     draw: Callable[..., None] | None = None,
+    nested: bool = False,
 ) -> Panel:
     """A panel: measurement as points with 95 % intervals over seeds, theory as lines, thresholds dashed, control grey.
 
@@ -80,10 +82,11 @@ def panel(
         marker: shape of the points, as Matplotlib says it; circles if empty, squares for the control.
         also: further series with channels of their own, over the same axes.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
+        nested: hollow points, smaller from series to series, where they lie on each other.
     """
     several = tuple(y) if isinstance(y, list | tuple) else (y,)
     others = (also,) if isinstance(also, Panel) else tuple(also)
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
-        ylabel, xlim, ylim, legend, joined, marker, others, draw,
+        ylabel, xlim, ylim, legend, joined, marker, others, draw, nested,
     )  # fmt: skip

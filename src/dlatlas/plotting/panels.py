@@ -80,10 +80,12 @@ def draw_panels(study: "Study", cube: "xr.Dataset", theory: "xr.Dataset") -> "Fi
 def _draw_layer(axes: "Axes", study: "Study", sample: Sample, panel: "Panel") -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel):
+    for number, series in enumerate(_series(study, sample, panel)):
         x, values = _measured(sample, panel, series)
         drawn.append((x, np.nanmean(values.mean("seed").values)))
-        look = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
+        look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
+        if panel.nested:
+            look |= {"markerfacecolor": "none", "markersize": max(9.0 - 2.0 * number, 2.0)}
         middle = "median" if panel.at == "median" else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
         if series.line:
