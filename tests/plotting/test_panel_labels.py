@@ -41,3 +41,9 @@ def test_a_line_of_medians_is_the_median_of_each_seed_s_theory():
     for at, height in (("median", 2.0), ("mean", 101.0)):
         axes = drawn(by="", at=at, line={"y": lambda cube, theory: heavy})
         assert [line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1] == [height]
+
+
+def test_nested_points_are_hollow_and_smaller_from_series_to_series():
+    points = [container[0] for container in drawn(nested=True).containers]
+    assert all(each.get_markerfacecolor() == "none" for each in points)
+    assert points[0].get_markersize() > points[1].get_markersize()

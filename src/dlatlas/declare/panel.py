@@ -31,6 +31,7 @@ class Panel:
     series: Mapping[str, Mapping[str, Any]]
     also: Sequence["Panel"] = field(default_factory=tuple)
     draw: Callable[..., None] | None = None
+    nested: bool = False
 
 
 def panel(
@@ -56,6 +57,7 @@ def panel(
     series: Mapping[str, Mapping[str, Any]] | None = None,
     also: "Panel | Sequence[Panel]" = (),
     draw: Callable[..., None] | None = None,
+    nested: bool = False,
 ) -> Panel:
     """A panel: measurement as points with 95 % intervals over seeds, theory as lines, thresholds dashed, control grey.
 
@@ -89,10 +91,11 @@ def panel(
             one coordinate; ``grey={"y": [...]}`` names the controls among them.
         also: further series with channels of their own, over the same axes, logarithmic where these are.
         draw: ``(axes, cube, theory)`` for what a declaration cannot say; called last.
+        nested: hollow points, smaller from series to series, where they lie on each other.
     """
     several = tuple(y) if isinstance(y, list | tuple) else (y,)
     others = tuple(replace(layer, log=log) for layer in ((also,) if isinstance(also, Panel) else also))
     return Panel(
         several, x, by, line, where or {}, at, log, mark or {}, grey or {}, tuple(slope), title, labels or {}, xlabel,
-        ylabel, xlim, ylim, legend, joined, marker, series or {}, others, draw,
+        ylabel, xlim, ylim, legend, joined, marker, series or {}, others, draw, nested,
     )  # fmt: skip

@@ -114,7 +114,7 @@ def _draw_layer(
 ) -> None:
     smooth = _refined(study, sample, panel)
     drawn = []
-    for series in _series(study, sample, panel, colors, palette):
+    for number, series in enumerate(_series(study, sample, panel, colors, palette)):
         if _is_prediction(series.of):
             _draw_line(axes, sample, smooth, panel, series)
             continue
@@ -123,6 +123,8 @@ def _draw_layer(
         drawn.append((x, height.values))
         look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6} if panel.joined else {}
         look |= {"markersize": 2.5} if panel.at == "runs" else {}
+        if panel.nested:
+            look |= {"markerfacecolor": "none", "markersize": max(9.0 - 2.0 * number, 2.0)}
         middle = panel.at if panel.at in ("median", "spread") else "mean"
         points(axes, x, values, color=series.color, marker=series.marker, label=series.label, of=middle, **look)
         if series.line:

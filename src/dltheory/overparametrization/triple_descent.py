@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NOISE, RIDGELESS = 5.0, 1e-8
 PLAIN = {"members": 1, "noise": NOISE, "ridge": RIDGELESS}
 TANH = {"activation": "tanh", **PLAIN}
-LOOK = {"at": "median", "log": "xy", "mark": {"n": [("d", "$N = D$"), ("p", "$N = P$")]}, "xlim": (3.5, None),
+LOOK = {"at": "median", "log": "xy", "mark": {"x": [("d", "$N = D$"), ("p", "$N = P$")]}, "xlim": (3.5, None),
         "ylim": (0.008, 3e4), "legend": "lower left", "xlabel": "samples  $N$"}  # fmt: skip
 
 
