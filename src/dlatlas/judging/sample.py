@@ -115,7 +115,7 @@ class Sample:
 
         Mean, median or geometric mean is over the drawn seeds and every dimension that is not kept; NaN (diverged
         runs) are left out. The spread is over the seeds, and its mean over what is not kept. With ``runs`` nothing is
-        averaged and ``seed`` is kept.
+        averaged and ``seed``, if there is one, is kept.
 
         Args:
             values: what `observe` gave.
@@ -143,6 +143,8 @@ class Sample:
             found = array[..., 0, :] if seeds is None else array[0, ..., 0, :][..., np.asarray(seeds)]
             found = found if seeds is None else np.moveaxis(found, -2, 0)
             dims: tuple[Hashable, ...] = (DRAW, *kept, "seed")
+            if "seed" not in values.dims:
+                found, dims = found[..., 0], dims[:-1]
         else:
             found, dims = _middle(array, by, seeds), (DRAW, *kept)
         return xr.DataArray(np.broadcast_to(found, (self.draws, *found.shape[1:])), coords, dims)
