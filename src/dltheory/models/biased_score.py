@@ -6,15 +6,51 @@ followed; from two modes the flow takes quantiles to quantiles.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dlatlas.errors import InputError
+
+if TYPE_CHECKING:
+    from dlatlas.training.stack import Stack
 
 Array = NDArray[np.float64]
 
 STEP = 1 / 256
 QUANTILES = 128
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
+
+
+def biased_samples(stack: "Stack") -> dict[str, Array]:
+    """How far samples are from data of each run's own.
+
+    Args:
+        stack: with the error ``b`` of the score, the time ``T``, the ``target`` (gaussian or two_modes) and the
+            ``sampler`` (sde or ode).
+
+    Returns:
+        W2 of samples and data, ``distance``, and of the noised data and N(0, 1), ``start``; the data's variance, or
+        that of each mode, ``spread``, and the distance of the ``modes`` from 0, all ``(run,)``.
+
+    Raises:
+        InputError: two modes with the stochastic sampler.
+    """
+    T, bias, runs = float(stack["T"]), stack["b"], len(stack)
+    chance = np.array([stack.generator(run, names=("target",)).uniform(size=3) for run in range(runs)]).T
+    if stack["target"] == "gaussian":
+        mean, spread, modes = -3 * chance[0] - 0.5, 4.0 ** (2 * chance[1] - 1), np.zeros(runs)
+        start = np.hypot(mean * np.exp(-T), np.sqrt(1 + (spread - 1) * np.exp(-2 * T)) - 1)
+        middle, sd = gaussian_samples(mean, spread, bias, T, str(stack["sampler"]))
+        end = np.hypot(middle - mean, sd - np.sqrt(spread))
+    elif stack["sampler"] == "ode":
+        spread, modes = 0.15 + 0.25 * chance[0], 1.5 + chance[1]
+        start = distance_from_modes(normal_quantiles(runs), spread, modes, T)
+        end = distance_from_modes(two_mode_samples(spread, modes, bias, T), spread, modes)
+    else:
+        raise InputError("score_matching_wasserstein: sampler: two modes are followed by the flow alone, ode")
+    return {"distance": end, "start": start, "spread": spread, "modes": modes}
 
 
 def normal_quantiles(runs: int) -> Array:

@@ -10,41 +10,17 @@ Corrections of the catalogue, from its audit:
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dlatlas import Study, but, choice, claim, derived, number, panel, variable, where
-from dlatlas.errors import InputError
 from dlatlas.judging.statistics import exponent, largest, rate
-from dltheory.models.biased_score import distance_from_modes, gaussian_samples, normal_quantiles, two_mode_samples
+from dltheory.models.biased_score import biased_samples
 from dltheory.theory.score_matching import wasserstein_bound
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dlatlas.training.stack import Stack
-
 SDE, FLOW = {"target": "gaussian", "sampler": "sde"}, {"target": "gaussian", "sampler": "ode"}
 MODES = {"target": "two_modes", "sampler": "ode"}
 BIASED, LATE = {"b": (0.03, None)}, {"T": (4.0, None)}
-
-
-def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
-    """W2 of data and samples after small steps of the sampler, and of p_T and its start; the data of each run."""
-    T, bias, runs = float(stack["T"]), stack["b"], len(stack)
-    chance = np.array([stack.generator(run, names=("target",)).uniform(size=3) for run in range(runs)]).T
-    if stack["target"] == "gaussian":
-        mean, spread, modes = -3 * chance[0] - 0.5, 4.0 ** (2 * chance[1] - 1), np.zeros(runs)
-        start = np.hypot(mean * np.exp(-T), np.sqrt(1 + (spread - 1) * np.exp(-2 * T)) - 1)
-        middle, sd = gaussian_samples(mean, spread, bias, T, str(stack["sampler"]))
-        end = np.hypot(middle - mean, sd - np.sqrt(spread))
-    elif stack["sampler"] == "ode":
-        spread, modes = 0.15 + 0.25 * chance[0], 1.5 + chance[1]
-        start = distance_from_modes(normal_quantiles(runs), spread, modes, T)
-        end = distance_from_modes(two_mode_samples(spread, modes, bias, T), spread, modes)
-    else:
-        raise InputError("score_matching_wasserstein: sampler: two modes are followed by the flow alone, ode")
-    return {"distance": end, "start": start, "spread": spread, "modes": modes}
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -83,7 +59,7 @@ STUDY = Study(
         "T": number(2.0, "time of the process", low=0.01),
     },
     shape=["target", "sampler", "T"],
-    solve=solve,
+    solve=biased_samples,
     cost=lambda run: run["T"] * (100.0 if run["target"] == "two_modes" else 1.0),
     variables={
         "distance": variable("Wasserstein-2 distance of data and samples", "kwon2022, theorem 1"),
