@@ -28,10 +28,10 @@ def test_a_function_sees_dimensions_in_the_cube_s_order_whatever_is_shuffled():
 
 def test_words_of_a_statistic_of_one_s_own_say_its_settings():
     own = statistic(lambda y, low: y.mean(["width", "rate"]), "y", words="mean above {low:g}", low=2.0)
-    assert quantity(own, CUBE) == "mean above 2 [1]"
-    assert quantity(own.changed(low=3.5), CUBE) == "mean above 3.5 [1]"
+    assert quantity(own, cube=CUBE) == "mean above 2 [1]"
+    assert quantity(own.changed(low=3.5), cube=CUBE) == "mean above 3.5 [1]"
 
 
 def test_words_name_a_coordinate_by_its_symbol_and_a_prediction_without_its_prefix():
-    assert quantity(slope("y", "rate"), CUBE) == "slope of y against rate [1]"
-    assert quantity(slope("y", "theory.late_rate"), CUBE) == "slope of y against late rate [1]"
+    assert quantity(slope("y", "rate"), cube=CUBE) == "slope of y against rate [1]"
+    assert quantity(slope("y", "theory.late_rate"), cube=CUBE) == "slope of y against late rate [1]"
