@@ -91,5 +91,6 @@ def log_clock(
     total = alpha.sum(-1)
     log = np.log(np.where(alpha > 0, alpha, 1.0))
     mean = (alpha * log).sum(-1) / total
-    s = np.log(rate) - mean
-    return s, s * np.sqrt(total), (np.where(alpha > 0, log, -np.inf).max(-1) - mean) / s
+    with np.errstate(divide="ignore", invalid="ignore"):  # at the start
+        s = np.log(rate) - mean
+        return s, s * np.sqrt(total), (np.where(alpha > 0, log, -np.inf).max(-1) - mean) / s

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dlatlas.judging.verdict import judge_claim
+from dlatlas.cubes.cube import with_fixed
 from dltheory.implicit_bias.logistic_max_margin import STUDY
+from dltheory.theory.late_descent import between_steps
 
 
 def turned(w, by):
@@ -14,7 +15,7 @@ def turned(w, by):
     return w + 0.3 * w[by] * np.sqrt((w**2).sum("coordinate")) * side
 
 
-CLAIMS = {claim.name: claim for claim in STUDY.claims}
+NAME = "logistic_max_margin"
 OPPOSITES = {
     "norm slope": {"norm": lambda v: v**2},
     "risk slope": {"train_loss": np.sqrt},
@@ -30,7 +31,7 @@ OPPOSITES = {
 @pytest.fixture(scope="module")
 def ideal(smoke_cube) -> xr.Dataset:
     """The smoke cube with every measurement replaced by what the theory says at very late times."""
-    cube = smoke_cube("logistic_max_margin").isel(seed=[0, 1, 2, 3] * 2).assign_coords(seed=range(8))
+    cube = with_fixed(smoke_cube(NAME)).isel(seed=[0, 1, 2, 3] * 2).assign_coords(seed=range(8))
     cube = cube.drop_vars(["loss_trace", "peak", "peak_step", "diverged_at"])
     steps, noise = cube.sizes["step"], xr.DataArray(np.random.default_rng(0).uniform(0.97, 1.03, 8), dims="seed")
     log = xr.DataArray(np.geomspace(1, 90, steps), dims="step") * xr.ones_like(cube["norm"]) + np.log(cube["lr"])
@@ -52,27 +53,36 @@ def ideal(smoke_cube) -> xr.Dataset:
     return cube.transpose(*cube.sizes)
 
 
-@pytest.mark.parametrize("name", list(CLAIMS))
-def test_the_theory_itself_is_supported(ideal, name):
-    record = judge_claim(CLAIMS[name], ideal, STUDY.theory(ideal))
-    assert record["verdict"] == "supported", record
+def test_the_theory_itself_is_supported(ideal, outcomes):
+    found = outcomes(NAME, ideal)
+    assert set(found.values()) == {"supported"}, found
 
 
-@pytest.mark.parametrize("name", list(CLAIMS))
-def test_the_opposite_is_refuted(ideal, name):
-    changed = {key: change(ideal[key]) for key, change in OPPOSITES[name].items()}
+@pytest.mark.parametrize("claim", OPPOSITES)
+def test_the_opposite_is_refuted(ideal, outcomes, claim):
+    changed = {key: change(ideal[key]) for key, change in OPPOSITES[claim].items()}
     changed = {key: value.transpose(*ideal[key].dims) for key, value in changed.items()}
-    record = judge_claim(CLAIMS[name], ideal.assign(changed), STUDY.theory(ideal))
-    assert record["verdict"] == "refuted", record
+    assert outcomes(NAME, ideal.assign(changed), claim) == {claim: "refuted"}
 
 
-def test_at_smoke_scale_the_risk_already_falls_as_one_over_t_and_nothing_diverges(smoke_cube):
-    cube = smoke_cube("logistic_max_margin")
+def test_at_smoke_scale_the_risk_already_falls_as_one_over_t_and_nothing_diverges(smoke_cube, outcomes):
+    cube = smoke_cube(NAME)
     assert np.all(cube["status"] == 0)
-    assert judge_claim(CLAIMS["risk slope"], cube, STUDY.theory(cube))["verdict"] == "supported"
+    assert outcomes(NAME, cube, "risk slope") == {"risk slope": "supported"}
 
 
 def test_the_margin_reached_never_exceeds_that_of_the_support_vector_machine(smoke_cube):
-    cube = smoke_cube("logistic_max_margin")
+    cube = smoke_cube(NAME)
     assert float((cube["reached_margin"] / cube["svm_margin"]).max()) < 1 + 1e-12
     assert float(cube["misalignment"].min()) >= 0
+
+
+def test_between_steps_a_predictor_is_interpolated_in_ln_t():
+    step, eta = np.array([0, 1, 10, 100, 1000]), np.array([0.1, 0.9])
+    w = np.random.default_rng(0).standard_normal((2, 5, 3))
+    cube = xr.Dataset({"weight": (("eta", "step", "coordinate"), w)}, {"eta": eta, "step": step})
+    part = (np.log(1000 / 9) - np.log(100)) / np.log(10)
+    for same_time, large in ((True, (1 - part) * w[1, 3] + part * w[1, 4]), (False, w[1, 4])):
+        one, other = (v / np.linalg.norm(v) for v in (large, w[0, 4]))
+        found = float(between_steps(cube, cube, same_time=same_time))
+        assert found == pytest.approx(np.linalg.norm(one - other))
