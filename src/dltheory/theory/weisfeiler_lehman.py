@@ -50,6 +50,16 @@ def classes(colours: Ints) -> Ints:
     return np.unique(np.sort(colours, axis=-1), axis=0, return_inverse=True)[1].ravel()
 
 
+def rounds_of_classes(adjacency: NDArray[np.bool_], present: NDArray[np.bool_], rounds: int) -> dict[str, list[Ints]]:
+    """The classes of graphs after each round of the test, begun with one colour (``constant``) and with degrees."""
+    degrees = adjacency.sum(-1)
+    starts = {"constant": np.zeros_like(degrees), "degree": degrees}
+    return {
+        name: [classes(colours) for colours in refine(adjacency, present, start, rounds)[1:]]
+        for name, start in starts.items()
+    }
+
+
 def pairs_apart(one: Ints, other: Ints) -> int:
     """How many pairs share a class of ``one`` and not of ``other``: 0 if ``one`` is at least as fine as ``other``."""
     both = np.unique(np.stack([one, other]), axis=1, return_counts=True)[1]

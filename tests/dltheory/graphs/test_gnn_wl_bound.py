@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-from dltheory.graphs import gnn_wl_bound as page
-
 NAME = "gnn_wl_bound"
 
 
@@ -35,19 +33,3 @@ PLANTED = {
 @pytest.mark.parametrize("claim", PLANTED)
 def test_the_opposite_of_a_claim_is_refuted(cube, outcomes, claim):
     assert outcomes(NAME, cube.assign(PLANTED[claim](cube)), claim) == {claim: "refuted"}
-
-
-def test_equal_outputs_are_grouped_and_nearly_equal_ones_are_not():
-    outputs = np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0 + 1e-13], [1.0, 2.0 + 1e-6], [3.0, 4.0]])
-    found = page.grouped(outputs)
-    assert found[0] == found[2]
-    assert found[1] == found[4]
-    assert len(set(found.tolist())) == 3
-    assert page.spread(outputs, found) == pytest.approx(1e-13 / 4, rel=0.1)
-    assert page.spread(np.zeros((3, 2)), np.zeros(3, int)) == 0
-
-
-def test_the_figure_has_both_panels(smoke_cube):
-    cube = smoke_cube(NAME)
-    figure = page.figure(cube, page.theory(cube), {})
-    assert len(figure.axes) == 2
