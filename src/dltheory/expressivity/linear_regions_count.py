@@ -9,50 +9,16 @@ Corrections of the catalogue, by its audit:
 - kinks are solved for, not counted on a grid.
 """
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
 from dlatlas.judging.statistics import average, deviation, exponent, largest, smallest
-from dlatlas.measures.linear_regions import breakpoints, regions, tent
+from dltheory.measures.cut_by_units import FOLDS, NOISE, PLANE, cut_by_units
 
 if TYPE_CHECKING:
     import xarray as xr
 
-LINES, FOLDS, NOISE, PLANE = 4, 10, (0.0, 0.001, 0.01, 0.03, 0.1, 0.3), 64
-"""Lines a network; folds of the sawtooth and noise on its weights; most units for which planes are cut."""
-
 START, SHALLOW = {"step": 0}, {"step": 0, "depth": (None, 2)}
-
-
-def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Breaks on segments between training points, regions on a plane through three, breaks of a noisy sawtooth."""
-    from dlatlas.identity.streams import stream
-
-    x = trained.data()[0].numpy()
-    p = {name: value.double().numpy() for name, value in trained.parameters.items()}
-    depth, units = int(stack["depth"]), int(stack["neurons"])
-    found = {"breaks": np.full(len(stack), np.nan), "regions": np.full(len(stack), np.nan),
-             "angle": np.full(len(stack), np.nan), "sawtooth": np.full((len(stack), len(NOISE)), np.nan)}  # fmt: skip
-    for run, key in enumerate(trained.keys):
-        points, rng = x if trained.shared_data else x[run], stream(key, "measure")
-        layers = [(p[f"layers.{i}.weight"][run], p[f"layers.{i}.bias"][run]) for i in range(depth)]
-        pairs = [rng.choice(len(points), 2, replace=False) for _ in range(LINES)]
-        found["breaks"][run] = np.mean([len(breakpoints(layers, *points[pair])) for pair in pairs])
-        beta = float(stack.runs[run]["bias_sd"]) / np.sqrt(2 / points.shape[1])
-        found["angle"][run] = np.mean([_angle(*points[pair], beta) for pair in pairs]) / np.pi
-        if units <= PLANE:
-            corner, one, other = points[rng.choice(len(points), 3, replace=False)]
-            found["regions"][run] = regions(layers, corner, one - corner, other - corner)
-        for i, noise in enumerate(NOISE):
-            found["sawtooth"][run, i] = len(breakpoints(tent(FOLDS, noise, rng), np.zeros(1), np.ones(1)))
-    return found
-
-
-def _angle(one: np.ndarray, other: np.ndarray, beta: float) -> float:
-    a, b = np.append(one, beta), np.append(other, beta)
-    return float(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -83,7 +49,7 @@ STUDY = Study(
         "n_train": count(200, "training examples"),
     },
     shape=["inputs", "neurons", "width", "depth", "n_train"],
-    measure=measure,
+    measure=cut_by_units,
     cost=lambda run: 100.0 + run["neurons"] * (20 if run["neurons"] <= PLANE else 1),
     variables={
         "breaks": variable("breaks on a segment between two training points", "theorem 1"),

@@ -10,13 +10,12 @@ Corrections of the catalogue, measured by its audit before this study was writte
 - the construction needs float64: in float32 its residual is beyond 1 at 500 points.
 """
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
 from dlatlas.judging.sample import select
 from dlatlas.judging.statistics import average, largest, most, smallest, statistic
+from dltheory.measures.explicit_network import construction
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,21 +24,6 @@ NETWORK = {"width": (64, None)}
 MILD, PLAIN = {**NETWORK, "weight_decay": (None, 5e-4)}, {**NETWORK, "weight_decay": 0.0}
 CHANCE = 0.9
 """The test error of guessing one of ten classes."""
-
-
-def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The residual of the interpolant of 2n + d weights on the training points, labels scaled to -1 to 1."""
-    from dlatlas.identity.streams import stream
-    from dltheory.theory.interpolation import interpolant, residual
-
-    x, y = (value.numpy() for value in trained.data())
-    found = np.full((len(stack), 2), np.nan)
-    for run, key in enumerate(trained.keys):
-        points, labels = (x, y) if trained.shared_data else (x[run], y[run])
-        for i, kind in enumerate((np.float64, np.float32)):
-            data = points.astype(kind), (labels / 4.5 - 1).astype(kind)
-            found[run, i] = residual(*data, interpolant(*data, stream(key, "direction")))
-    return {"construction": found}
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -83,7 +67,7 @@ STUDY = Study(
         "label_noise": number(0.0, "share q of the training labels drawn at random", low=0.0, high=1.0),
     },
     shape=["inputs", "width", "depth", "activation", "n_train"],
-    measure=measure,
+    measure=construction,
     variables={
         "construction": variable("residual of the network of 2n + d weights", "theorem 1",
                                  arithmetic=["float64", "float32"]),

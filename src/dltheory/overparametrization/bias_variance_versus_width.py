@@ -1,52 +1,31 @@
 """Bias and variance of trained networks against their width: the networks' half of the catalogue's row.
 
-Its linear half stands in ``double_descent``. Outputs less targets are kept on random directions in the space of all
-test outputs, which leaves every squared norm as it is on average, so that each part is a statistic of the cube. A seed
-is a whole nested design, training sets by starts, with test examples of its own: were training sets drawn with
-repetition in the bootstrap, a pair of equal ones would show no spread.
+Its linear half stands in ``double_descent``. A seed is a whole nested design, training sets by starts, with test
+examples of its own: were training sets drawn again in the bootstrap, a pair of equal ones would show no spread.
 
 Corrections of the catalogue:
 - "variance over inits and over data both decline": Neal et al. have the part over training sets "roughly constant", so
   the claim is that it does not grow.
-- "parameters ~ n outputs" is 26.5 units here: 65 h + 10 (h + 1) = 200 * 10. That the peak is there is Belkin et al.'s
-  count, not Neal et al.'s; Yang et al. say only that there is one.
+- "parameters ~ n outputs" is 26.5 units here: 65 h + 10 (h + 1) = 200 * 10. That the peak is there is Belkin et al.'s,
+  not Neal et al.'s; Yang et al. say only that there is one.
 - below the threshold theory has total variance grow, not each of its parts: at two units starts already differ much.
 
-Step size and number of steps were set on other seeds by the training loss alone: from 32 units on it ends at 1 % of
-that of a constant or less, on average.
+Step size and steps were set on other seeds by the training loss alone: from 32 units on it ends at 1 % of a constant's.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlatlas import Study, but, claim, count, derived, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, order
+from dltheory.measures.error_on_directions import CLASSES, error_on_directions
 from dltheory.theory.nested_variance import nested_variance, threshold_width
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BEYOND, BELOW = (32, None), (None, 26)
-DIRECTIONS = 64
-CLASSES = 10
-
-
-def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Outputs less one-hot targets on directions that all runs of a seed share; their squares sum to |e|^2 an example.
-
-    With g standard normal, E (g . e)^2 = |e|^2, so the sum over directions is right on average, of products too.
-    """
-    outputs = trained.outputs("test").numpy()
-    errors = outputs - np.eye(CLASSES)[trained.stacked_targets("test").numpy()]
-    kept = np.empty((len(stack), DIRECTIONS), np.float32)
-    directions: dict[int, Any] = {}
-    for run, seed in enumerate(stack["seed"]):
-        if seed not in directions:
-            draw = stack.generator(run, "directions", ("tests",))
-            directions[seed] = draw.standard_normal((DIRECTIONS, errors[run].size))
-        kept[run] = directions[seed] @ errors[run].ravel() / np.sqrt(DIRECTIONS * len(errors[run]))
-    return {"error": kept}
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -95,7 +74,7 @@ STUDY = Study(
         "start": count(0, "initialisation, another one on each training set", low=0),
     },
     shape=["inputs", "width", "n_train", "tests"],
-    measure=measure,
+    measure=error_on_directions,
     cost=lambda run: 100.0 + run["width"],
     variables={
         "error": variable("outputs less targets on random directions of all test outputs",
@@ -156,18 +135,16 @@ STUDY = Study(
               legend="upper left", labels={"over_sets": "over training sets", "over_starts": "over initialisations"}),
     ],
     caption=(
-        "Left: squared error of networks of one hidden layer on 200 digits with one label in ten drawn at random, and "
-        "its parts; grey: before training. Right: variance over training sets, and over initialisations on one of "
-        "them. Dashed: as many parameters as numbers to fit."
+        "Left: squared error of networks of one hidden layer on 200 digits, one label in ten drawn at random, and its "
+        "parts; grey: before training. Right: variance over training sets, and over initialisations on one of them."
     ),
     about=(
         "Two of five are supported: beyond as many parameters as numbers to fit, the error falls as h^-0.20 and "
         "variance over initialisations as h^-0.52. That bias falls is refuted as stated: it falls fivefold up to 32 "
-        "units, then stays (exponent 0.02, interval -0.04 to 0.09). Wider networks, which all fit, are left with the "
-        "bias of 200 noisy examples; on a plateau, and in the control, ranks are noise of 8 %. Variance is largest at "
-        "8 to 16 units, before the count of parameters: its larger part, over initialisations, peaks at 8, where "
-        "networks do not fit yet, the part over training sets at 16. This part does not grow beyond (the whole "
-        "interval is allowed, the control fails), but a flat curve is what shuffled widths give, too: the test could "
-        "support it only if it fell."
+        "units, then stays (exponent 0.02, interval -0.04 to 0.09), at the bias of 200 noisy examples; on a plateau, "
+        "and in the control, ranks are noise of 8 %. Variance is largest at 8 to 16 units, before the count of "
+        "parameters: over initialisations, its larger part, at 8, where networks do not fit yet, over training sets "
+        "at 16. The latter does not grow beyond (the whole interval is allowed, the control fails), but a flat curve "
+        "is what shuffled widths give, too: the test could support it only if it fell."
     ),
 )  # fmt: skip

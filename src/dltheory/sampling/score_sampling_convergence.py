@@ -12,44 +12,20 @@ Corrections of the catalogue, each derived or measured here:
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
 from dlatlas.judging.statistics import deviation, exponent, largest
 from dltheory.models import two_modes
+from dltheory.models.reversed_samples import reversed_samples
 from dltheory.theory import reverse_diffusion as closed
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from dlatlas.training.stack import Stack
 
 FINE, EXACT = 2.0**-7, {"target": "gaussian"}
 CENTRED = {**EXACT, "sd": 2.0, "mean": 0.0}
 LONG = {**CENTRED, "horizon": 8.0}
 LATE = {**CENTRED, "step": FINE, "error": (0.1, None)}
 MIXED = {"target": "mixture", "error": 0.0, "horizon": (4.0, None), "step": (None, 1 / 16)}
-
-
-def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
-    """KL of Gaussian samples in closed form, or the weight of a mixture's right mode by particles."""
-    kl, start, weight = np.full((3, len(stack)), np.nan)
-    horizon, step, d = float(stack["horizon"]), float(stack["step"]), int(stack["dim"])
-    if stack["target"] == "mixture":
-        move = {"reverse": two_modes.reverse, "langevin": two_modes.langevin}[str(stack["sampler"])]
-        for run, error in enumerate(stack["error"]):
-            x = move(stack.generator(run, "noise"), int(stack["particles"]), horizon, step, float(error))
-            weight[run] = np.mean(x > 0)
-        return {"kl": kl, "start_kl": start, "weight": weight}
-    sd, norm = (np.full(len(stack), stack[name]) for name in ("sd", "mean"))
-    mean = np.zeros((len(stack), d))
-    mean[:, 0] = norm
-    error = np.stack([stack.generator(run, "direction", ("dim",)).standard_normal(d) for run in range(len(stack))])
-    error *= (stack["error"] / np.linalg.norm(error, axis=1))[:, None]
-    centre, spread = closed.sampled_gaussian(sd, mean, error, horizon, step)
-    kl = closed.gaussian_kl(((mean - centre) ** 2).sum(1), sd**2 / spread, spread, d)
-    return {"kl": kl, "start_kl": closed.start_kl(sd, norm, d, horizon), "weight": weight}
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -93,7 +69,7 @@ STUDY = Study(
         "particles": count(1000, "samples of a mixture"),
     },
     shape=["target", "sampler", "dim", "horizon", "step", "particles"],
-    solve=solve,
+    solve=reversed_samples,
     cost=lambda run: run["horizon"] / run["step"] * (1.0 if run["target"] == "mixture" else 0.01),
     variables={
         "kl": variable("KL(data ‖ samples) [nat]", "chen2023, theorem 2; closed form", "a mixture"),

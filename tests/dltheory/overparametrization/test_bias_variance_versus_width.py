@@ -1,11 +1,7 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-import torch
 
 from dlatlas.cubes.cube import with_fixed
-from dlatlas.training.stack import Stack
 from dltheory.overparametrization import bias_variance_versus_width as page
 
 NAME = "bias_variance_versus_width"
@@ -62,24 +58,6 @@ def test_parts_are_those_planted(cube):
     ratio = found["width"].values / THRESHOLD
     for part, truth in zip(page.parts(found), (2, ratio, 3 * ratio)):
         np.testing.assert_allclose(part.mean("seed") / truth, 1, rtol=0.25)
-
-
-def test_products_of_errors_are_kept_on_average():
-    """Two runs a seed, 300 seeds: inner products of what is kept against those of the errors, |z| < 4."""
-    rng, seeds, tests = np.random.default_rng(1), 300, 6
-    runs = [{"seed": seed, "tests": tests} for seed in range(seeds) for _ in range(2)]
-    classes = rng.integers(page.CLASSES, size=tests)
-    pair = rng.standard_normal((2, tests, page.CLASSES)) + 0.5
-    trained = SimpleNamespace(
-        outputs=lambda split: torch.tensor(np.tile(pair, (seeds, 1, 1))),
-        stacked_targets=lambda split: torch.tensor(np.tile(classes, (len(runs), 1))),
-    )
-    kept = page.measure(trained, Stack(runs, {"tests": tests}, folder=None))["error"].reshape(seeds, 2, -1)
-    errors = pair - np.eye(page.CLASSES)[classes]
-    for a, b in ((0, 0), (0, 1), (1, 1)):
-        found = (kept[:, a].astype(float) * kept[:, b]).sum(-1)
-        truth = (errors[a] * errors[b]).sum() / tests
-        assert abs(found.mean() - truth) / (found.std() / np.sqrt(seeds)) < 4
 
 
 def test_the_distance_from_the_threshold_is_in_octaves(cube):
