@@ -1,11 +1,16 @@
 """Ridge regression on random ReLU features relu(F x / sqrt d) / sqrt p of Gaussian inputs, for many draws of F."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dltheory.theory.arc_cosine import relu_kernel
 from dltheory.theory.nested_variance import nested_variance
 from dltheory.theory.random_feature_ridge import effective_ridge
+
+if TYPE_CHECKING:
+    from dlatlas.training.stack import Stack
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +72,26 @@ def nested_design(
             found["bare"][run] += bare
     bias, sampling, init = (part / tests for part in nested_variance(off))
     return {**found, "bias": bias, "sampling": sampling, "init": init}
+
+
+def nested_designs(stack: "Stack") -> dict[str, Floats]:
+    """What `nested_design` finds for every run of a stack of one n, d, ratio P/N, sets, draws and tests, and ``error``.
+
+    A seed's runs share teacher, samples and test points, and at one P the features: there they differ in ridge and
+    noise alone. ``error`` is that of one predictor.
+    """
+    sizes = {name: stack[name] for name in ("n", "d", "sets", "draws", "tests")}
+    p = max(round(stack["n"] * stack["ratio"]), 1)
+    found: dict[str, Floats] = {}
+    for seed in np.unique(stack["seed"]):
+        runs = np.flatnonzero(stack["seed"] == seed)
+        data = stack.generator(runs[0], "data", names=("n", "d", "sets", "tests"))
+        features = stack.generator(runs[0], "features", names=("n", "d", "ratio"))
+        ridge, variance = stack["ridge"][runs], stack["variance"][runs]
+        parts = nested_design(**sizes, p=p, ridge=ridge, variance=variance, data=data, features=features)
+        for name, values in parts.items():
+            found.setdefault(name, np.zeros((len(stack), *values.shape[1:])))[runs] = values
+    return {**found, "error": found["ensemble"][:, 0]}
 
 
 def _error(weights: Floats, y: Floats, truth: Floats, variance: float) -> float:

@@ -1,93 +1,31 @@
 """The peak of double descent is noise and initialisation (d'Ascoli, Refinetti, Biroli & Krzakala, ICML 2020).
 
 Ridge regression on P random ReLU features of N samples. Error against clean labels = noise + init + sampling + bias:
-E_{F,X} Var_eps f, E_X Var_F(E_eps f), Var_X(E_{F,eps} f) and (f* - E f)^2. One run is a whole nested design, ``sets``
-data sets with ``draws`` feature matrices each; the parts are unbiased, so sampling may be negative. The claims take the
-power of a divergence or decay along with what stays flat: a flat curve is not changed by a permutation.
+E_{F,X} Var_eps f, E_X Var_F(E_eps f), Var_X(E_{F,eps} f) and (f* - E f)^2, estimated without bias by a nested design.
+The claims take the power of a divergence or decay along with what stays flat, which no permutation would change.
 
 Corrections of the catalogue:
 - "all further gain is a fall of noise and initialisation": of the noise only what the features add; without ridge it is
   s^2 (q / (N - q) + N / (P - N)), where q depends on N and D alone.
-- an ensemble divides by K all that the features add, in the noise's part too. That its error is linear in 1/K is an
-  identity; what can be false is where the line ends: Jacot et al. prove it for Gaussian features, not those of ReLU.
+- an ensemble's error is always linear in 1/K; where the line ends is proven for Gaussian features, not those of ReLU.
 - bias and sampling have a corner, no peak, at P = N; with ridge their exponents there are small, not zero.
-- "identity activation must move the singularity to N = D" is about the curve in N, and triple_descent's: in P it peaks
-  at P = N like any other if N < D; if N > D its rank stays below N and it has no peak.
-- at the catalogue's ridge 1e-6 sampling, a thousandth of init, cannot be told from its noise, and at ridge 0.1 there
-  is still a bump. So the ridges go from 1e-4 to 1e-2, and ridge 1 is within 1 % of the best one at P = N.
+- "identity activation must move the singularity to N = D": in N, see ``triple_descent``; in P it peaks at P = N < D.
+- ridges go from 1e-4 (at 1e-6 sampling is lost in noise) to 1e-2 (at 0.1 a bump is left); 1 is within 1 % of the best.
 """
 
-from dataclasses import astuple
 from functools import partial
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
 from dlatlas.judging.sample import select
 from dlatlas.judging.statistics import Statistic, deviation, exponent, most, peak
 from dlatlas.plotting.style import CONTROL
-from dltheory.models.relu_regression import MEMBERS, nested_design
-from dltheory.theory.random_feature_ridge import error_parts, masses
-
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.axes import Axes
-
-    from dlatlas.training.stack import Stack
+from dltheory.measures.ensembles import averaged, line_to, share
+from dltheory.models.relu_regression import MEMBERS, nested_designs
+from dltheory.theory.random_feature_ridge import relu_parts
 
 PARTS = ("noise", "init", "sampling", "bias")
-AT_PEAK = {"ratio": 1.0, "ridge": (None, 0.011)}
-ENSEMBLES = {"ratio": [0.125, 1.0, 3.0], "ridge": 1e-2}
-
-
-def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
-    """The four parts, the error of ensembles, and that of kernel regression with the effective and the bare ridge.
-
-    A seed's runs share teacher, samples and test points, and at one P the features: there they differ in ridge alone.
-    """
-    sizes = {name: stack[name] for name in ("n", "d", "sets", "draws", "tests")}
-    p = max(round(stack["n"] * stack["ratio"]), 1)
-    found = {name: np.zeros(len(stack)) for name in (*PARTS, "kernel", "bare")}
-    found["ensemble"] = np.zeros((len(stack), len(MEMBERS)))
-    for seed in np.unique(stack["seed"]):
-        runs = np.flatnonzero(stack["seed"] == seed)
-        data = stack.generator(runs[0], "data", names=("n", "d", "sets", "tests"))
-        features = stack.generator(runs[0], "features", names=("n", "d", "ratio"))
-        ridge, variance = stack["ridge"][runs], stack["variance"][runs]
-        parts = nested_design(**sizes, p=p, ridge=ridge, variance=variance, data=data, features=features)
-        for name, values in parts.items():
-            found[name][runs] = values
-    return {**found, "error": found["ensemble"][:, 0]}
-
-
-def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The four parts and their sum in the proportional limit, for any P, whole or not."""
-    import xarray as xr
-
-    of, n, d, variance = masses("relu"), int(cube["n"]), int(cube["d"]), float(cube["variance"])
-    parts = xr.apply_ufunc(
-        lambda ratio, ridge: astuple(error_parts(of, n, n * ratio, d, ridge, variance)),
-        cube["ratio"], cube["ridge"], vectorize=True, output_core_dims=[[]] * len(PARTS),
-    )  # fmt: skip
-    return xr.Dataset({**dict(zip(PARTS, parts)), "error": sum(parts)})
-
-
-def averaged(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Errors of the mean of K predictors, the kernel's with the effective ridge for infinitely many."""
-    return cube["ensemble"].reindex(members=[*MEMBERS, np.inf]).fillna(cube["kernel"])
-
-
-def line_to(end: str, cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """E_inf + (E_1 - E_inf) / K."""
-    return cube[end] + (cube["error"] - cube[end]) / averaged(cube, theory)["members"]
-
-
-def wrong_line(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
-    """That to the kernel with the same ridge, where features are few; from P = N on the two are close."""
-    line = select(cube, {"ratio": 0.125, "ridge": 1e-2})[["bare", "error"]].mean("seed")
-    axes.plot([0, 1], [line["bare"], line["error"]], color=CONTROL, linestyle="--", linewidth=1.0, zorder=1)
+AT_PEAK, SMALLEST, EFFECTIVE = {"ratio": 1.0, "ridge": (None, 0.011)}, {"ridge": 1e-4}, {"ridge": 1e-2}
+FEW, DASHED = [0.125, 1.0, 3.0], {"color": CONTROL, "linestyle": "--", "linewidth": 1.0, "zorder": 1}
 
 
 def steepest(along: str, within: dict, *of: str) -> Statistic:
@@ -123,7 +61,7 @@ STUDY = Study(
     },
     shape=["n", "d", "ratio", "sets", "draws", "tests"],
     cost=lambda run: 1 + run["sets"] * run["draws"] * run["n"] * (0.3 + run["ratio"]) / 500,
-    solve=solve,
+    solve=nested_designs,
     variables={
         "noise": variable("variance by the labels' noise [teacher's variance]", "dascoli2020b"),
         "init": variable("variance by the features [teacher's variance]", "dascoli2020b"),
@@ -135,12 +73,12 @@ STUDY = Study(
         "kernel": variable("test error of the kernel, effective ridge [teacher's variance]", "jacot2020"),
         "bare": variable("test error of the kernel, same ridge [teacher's variance]", "control"),
     },
-    theory=theory,
+    theory=relu_parts,
     observables={
         "tamed": derived("initialisation ridge^(1/2)", lambda cube, theory: cube["init"] * cube["ridge"] ** 0.5),
         "gathered": derived("initialisation (P/N - 1)", lambda cube, theory: cube["init"] * (cube["ratio"] - 1)),
         "averaged": derived("error of the mean of $K$ predictors", averaged),
-        "share": derived("$1/K$", lambda cube, theory: 1 / averaged(cube, theory)["members"]),
+        "share": derived("$1/K$", share),
         "to_kernel": derived("the line to the kernel with the effective ridge", partial(line_to, "kernel")),
         "to_bare": derived("the line to the kernel with the same ridge", partial(line_to, "bare")),
     },
@@ -161,36 +99,37 @@ STUDY = Study(
             "flat beyond the peak",
             "From P = 2 N on bias and sampling do not depend on P; initialisation falls as N / (P - N).",
             "dascoli2020b; decay by the proportional limit",
-            steepest("ratio", {"ratio": (2.0, None), "ridge": 1e-4}, "bias", "sampling", "gathered") <= 0.1,
+            steepest("ratio", {**SMALLEST, "ratio": (2.0, None)}, "bias", "sampling", "gathered") <= 0.1,
             shuffle="size",
             fails=instead("Before P = N bias falls and sampling grows.",
-                          steepest("ratio", {"ratio": (None, 0.71), "ridge": 1e-4}, "bias", "sampling")),
+                          steepest("ratio", {**SMALLEST, "ratio": (None, 0.71)}, "bias", "sampling")),
         ),
         claim(
             "peak at P = N", "At the smallest ridge a replicate's error is largest at P = N.", "dascoli2020b",
-            peak("error", "ratio", where={"ridge": 1e-4}, by="runs").within(1.0, 0.05), shuffle="size",
+            peak("error", "ratio", where=SMALLEST, by="runs").within(1.0, 0.05), shuffle="size",
             fails=where("With the best ridge at P = N there is no peak.", ridge=1.0),
         ),
         claim(
             "ensembles end at the effective ridge",
             "The error of K predictors falls linearly in 1/K to that of the kernel with the effective ridge.",
             "jacot2020; dascoli2020b",
-            deviation("ensemble", "to_kernel", where={"ridge": 1e-2}, worst=True) <= 0.05,
-            shuffle="size", only=["kernel"],
+            deviation("ensemble", "to_kernel", where=EFFECTIVE, worst=True) <= 0.05, shuffle="size", only=["kernel"],
             fails=but("Not to that of the kernel with the ridge itself.", prediction="to_bare"),
         ),
     ],
     picture=[
-        panel(PARTS, "ratio", where={"ridge": 1e-4}, log="xy", ylim=(0.007, 60), mark={"x": (1, "$P = N$")},
+        panel(PARTS, "ratio", where=SMALLEST, log="xy", ylim=(0.007, 60), mark={"x": (1, "$P = N$")},
               title=r"$\lambda = 10^{-4}$", xlabel="features over samples  $P/N$", ylabel="part of the test error",
               legend="", also=panel("error", "ratio", where={"ridge": 1.0}, grey={"y": True}),
               draw=lambda axes, *_: axes.text(0.125, 1.3, r"sum, $\lambda = 1$", fontsize=8, color=CONTROL)),
         panel(PARTS, "ridge", where=AT_PEAK, log="xy", ylim=(0.007, 60), slope=[(-0.5, r"$\lambda^{-1/2}$")],
               title="$P = N$", xlabel=r"ridge  $\lambda$", ylabel=" ", legend="lower left",
               labels=dict(zip(PARTS, ("noise", "initialisation", "sampling", "bias")))),
-        panel("averaged", "share", by="ratio", where=ENSEMBLES, ylim=(0, None), title=r"ensembles, $\lambda = 0.01$",
-              line=dict.fromkeys(ENSEMBLES["ratio"], partial(line_to, "kernel")), draw=wrong_line, legend="upper left",
-              labels={0.125: "$P = N / 8$", 1.0: "$P = N$", 3.0: "$P = 3 N$"}),
+        panel("averaged", "share", by="ratio", where={**EFFECTIVE, "ratio": FEW}, ylim=(0, None), legend="upper left",
+              line=dict.fromkeys(FEW, partial(line_to, "kernel")), title=r"ensembles, $\lambda = 0.01$",
+              labels=dict(zip(FEW, ("$P = N / 8$", "$P = N$", "$P = 3 N$"))),
+              draw=lambda axes, cube, _: axes.plot([0, 1], select(cube, {**EFFECTIVE, "ratio": FEW[0]})[
+                  ["bare", "error"]].mean("seed").to_array(), **DASHED)),
     ],
     caption=(
         "Parts of the test error of random ReLU features with 95 % intervals over replicates, and the proportional "
@@ -200,10 +139,9 @@ STUDY = Study(
     about=(
         "All five hold. The exponents at P = N are -0.530, -0.511, -0.025 and 0.055 for noise, initialisation, "
         "sampling and bias; the theory for these ridges has -0.524, -0.506, -0.030 and 0.046. Beside the peak, at P/N "
-        "= 0.85 and 1.2, noise and initialisation exceed the proportional limit by 10 to 13 % at N = 80, a finite "
-        "size: at 0.85 noise by 29, 12, 6 and 1 % at N = 40, 80, 160 and 320, of which only 80 is in the sweep. From "
-        "P = 2 N on initialisation falls as N / (P - N) to zero, noise only to q / (N - q) of its variance, which no "
-        "number of features or predictors removes. Ensembles end within 1 % of the kernel with the effective ridge at "
-        "every P. The claims were fixed before any sweep and tried out on seeds 0 to 23; the published ones are others."
+        "= 0.85 and 1.2, noise and initialisation exceed the limit by 10 to 13 %, a finite size: at 0.85 noise by 29, "
+        "12, 6 and 1 % at N = 40, 80, 160 and 320, of which only 80 is swept. From P = 2 N on initialisation falls to "
+        "zero, noise only to q / (N - q) of its variance, which no number of features or predictors removes. Ensembles "
+        "end within 1 % of the kernel with the effective ridge at every P. Claims were tried out on other seeds."
     ),
 )  # fmt: skip

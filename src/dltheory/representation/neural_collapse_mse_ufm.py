@@ -9,76 +9,17 @@ Corrections of the catalogue, each measured here or by its audit:
 - "between-class does not decay" depends on the start; only the within-class part decays from any start.
 """
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
 from dlatlas.judging.statistics import agreement, deviation, largest, order
-from dlatlas.measures.neural_collapse import class_means, cosines, self_duality, variability
-from dltheory.models.unconstrained_features import problem
-from dltheory.theory.unconstrained_features import decay_rates, shrinkage, threshold, weight_energy
+from dltheory.models.feature_collapse import CLASSES, DIRECTIONS, FLOW_AT, TIMES, collapse
+from dltheory.theory.unconstrained_features import minima
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from dlatlas.training.stack import Stack
-
-MOST, DIRECTIONS, TIMES, FLOW_AT = 5, 10, (0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 200.0), 0.1
-"""Classes and feature dimensions of the largest setting; times of the flow, which is run at one penalty."""
-SHAPES = {"shrinkage": (MOST,), "weight_energy": (MOST,), "nc1": (2,), "frame": (), "nc3": (), "rate": (DIRECTIONS,),
-          "decay": (DIRECTIONS,), "within": (len(TIMES),), "between": (len(TIMES),)}  # fmt: skip
-EQUAL = {"balance": "equal", "bias": False, "dim": 10}
-SKEWED = {**EQUAL, "balance": "skewed"}
-LEARNT, BEYOND = (None, 0.95), (1.05, None)
-CLASS = {"class": range(MOST)}
+EQUAL, SKEWED = ({"balance": balance, "bias": False, "dim": 10} for balance in ("equal", "skewed"))
+LEARNT, FLOW = {**EQUAL, "c": (None, 0.95)}, {**EQUAL, "c": FLOW_AT}
+SHOWN, CLASS = {"classes": 5, "ratio": 1.0}, {"class": range(CLASSES)}
 NO_FLOW = "another penalty, a bias, unequal classes, or no such direction"
-
-
-def solve(stack: "Stack") -> dict[str, Any]:
-    """Minima, and at one penalty the gradient flow from random features, with W fixed and with W trained."""
-    found = {name: np.full((len(stack), *shape), np.nan) for name, shape in SHAPES.items()}
-    for run, h in enumerate(stack.runs):
-        skewed = h["balance"] == "skewed"
-        case = problem(h["classes"], h["n"], h["dim"], h["c"], h["ratio"], h["bias"], skewed)
-        k, labels = int(h["classes"]), case.labels
-        W, H, b = case.minimise(stack.generator(run, "start"))
-        outputs, means = W @ H + b[:, None], class_means(H.T, labels, k)
-        found["shrinkage"][run, :k] = [outputs[i, labels == i].mean() for i in range(k)]
-        energies = np.linalg.svd(W, compute_uv=False) ** 2
-        found["weight_energy"][run, :k] = np.pad(energies, (0, k - len(energies)))
-        start = stack.generator(run, "flow").standard_normal(H.shape)
-        found["nc1"][run] = [variability(class_means(start.T, labels, k), k), variability(means, k)]
-        if h["c"] < 1:
-            centred = means.means - (means.means.mean(0) if case.bias else 0.0)
-            expected = -1 / (k - 1) if case.bias else 0.0
-            found["frame"][run] = np.abs(cosines(centred) - expected).max()
-            found["nc3"][run] = self_duality(W - (W.mean(0) if case.bias else 0.0), centred)
-        if h["c"] == FLOW_AT and not case.bias and not skewed:
-            fixed = stack.generator(run, "weights").standard_normal(W.shape)
-            found["rate"][run, : case.dim] = decay_rates(fixed, sum(case.sizes), case.feature_penalty)
-            found["decay"][run, : case.dim] = case.decay(fixed, start, until=20.0)
-            found["within"][run], found["between"][run] = case.scatter(0.3 * fixed, 0.3 * start, np.array(TIMES))
-    return found
-
-
-def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """Outputs by class, the same with one threshold for all as ``common``, and the classifier's energies."""
-    import xarray as xr
-
-    def minimum(classes: int, balance: str, c: float, ratio: float) -> np.ndarray:
-        case = problem(classes, int(cube["n"]), MOST, c, ratio, False, balance == "skewed")
-        penalties = case.weight_penalty, case.feature_penalty
-        found = np.full((3, MOST), np.nan)
-        found[0, :classes] = shrinkage(threshold(case.sizes, *penalties))
-        found[1, :classes] = shrinkage(c)
-        found[2, :classes] = weight_energy(int(cube["n"]), c, *penalties)
-        return found
-
-    axes = [cube[name] for name in ("classes", "balance", "c", "ratio")]
-    found = xr.apply_ufunc(minimum, *axes, vectorize=True, output_core_dims=[["kind", "class"]])
-    names = enumerate(("shrinkage", "common", "weight_energy"))
-    return xr.Dataset({name: found.isel(kind=kind) for kind, name in names}, CLASS)
 
 
 STUDY = Study(
@@ -106,7 +47,7 @@ STUDY = Study(
         "balance": choice("equal", ("equal", "skewed"), "sizes of the classes; skewed: each half of the one before"),
     },
     shape=["classes", "dim"],
-    solve=solve,
+    solve=collapse,
     variables={
         "shrinkage": variable("mean output on examples of the class", "theorem 3.1", "beyond K", **CLASS),
         "weight_energy": variable("squared singular value of W", "theorem 3.1", "beyond K", **CLASS),
@@ -122,7 +63,7 @@ STUDY = Study(
         "within": variable("trace of the covariance within classes [feature²]", "gradient flow", NO_FLOW, time=TIMES),
         "between": variable("trace of the covariance between classes [feature²]", "gradient flow", NO_FLOW, time=TIMES),
     },
-    theory=theory,
+    theory=minima,
     observables={
         "gap": derived("deviation of an output from that of its class",
                        lambda cube, theory: abs(cube["shrinkage"] - theory["shrinkage"])),
@@ -134,33 +75,33 @@ STUDY = Study(
     claims=[
         claim(
             "soft threshold", "Outputs are 1 - c times their targets.", "theorem 3.1",
-            deviation("shrinkage", worst=True, where={**EQUAL, "c": LEARNT}) <= 1e-3, shuffle="c",
+            deviation("shrinkage", worst=True, where=LEARNT) <= 1e-3, shuffle="c",
             fails=where("In fewer dimensions than classes only d of K are learnt.", dim=3),
         ),
         claim(
             "nothing beyond", "From c = 1 on the minimum is zero.", "theorem 3.1",
-            largest("shrinkage", where={**EQUAL, "c": BEYOND}) <= 1e-3, shuffle="c",
-            fails=where("Below it is not.", c=LEARNT),
+            largest("shrinkage", where={**EQUAL, "c": (1.05, None)}) <= 1e-3, shuffle="c",
+            fails=where("Below it is not.", c=LEARNT["c"]),
         ),
         claim(
             "balance", "The classifier's squared singular values are √(n λ_H / λ_W) (1 - c).", "theorem 3.1",
-            deviation("weight_energy", worst=True, where={**EQUAL, "c": LEARNT}) <= 1e-2, shuffle="c",
+            deviation("weight_energy", worst=True, where=LEARNT) <= 1e-2, shuffle="c",
             fails=where("In fewer dimensions than classes some are zero.", dim=3),
         ),
         claim(
             "features collapse", "At the minimum all features of a class coincide.", "theorem 3.1; papyan2020, NC1",
-            largest("nc1", where={**EQUAL, "c": LEARNT, "stage": "minimum"}) <= 1e-6, shuffle="stage",
+            largest("nc1", where={**LEARNT, "stage": "minimum"}) <= 1e-6, shuffle="stage",
             fails=where("At the random start they do not.", stage="start"),
         ),
         claim(
             "orthogonal frame", "Without bias the class means are orthogonal.", "theorem 3.1",
-            largest("frame", where={**EQUAL, "c": LEARNT}) <= 1e-3, shuffle="setting",
+            largest("frame", where=LEARNT) <= 1e-3, shuffle="setting",
             fails=where("Five of them do not fit into three dimensions.", dim=3),
         ),
         claim(
             "simplex with a bias", "With a bias the centred class means are a simplex: cosines -1/(K-1).",
             "section 4; zhu2021, theorem 3.1",
-            largest("frame", where={**EQUAL, "c": LEARNT, "bias": True}) <= 1e-3, shuffle="balance",
+            largest("frame", where={**LEARNT, "bias": True}) <= 1e-3, shuffle="balance",
             fails=where("Classes of unequal sizes break it.", balance="skewed"),
         ),
         claim(
@@ -173,27 +114,26 @@ STUDY = Study(
         claim(
             "rates within classes",
             "With W fixed, scatter within classes decays at s²/N + λ_H along each singular vector of W.", "section 5",
-            agreement("decay", 0.02, "rate", where={**EQUAL, "c": FLOW_AT}) >= 0.95, shuffle="direction",
-            only=["decay"],
+            agreement("decay", 0.02, "rate", where=FLOW) >= 0.95, shuffle="direction", only=["decay"],
             fails=but("Without λ_H in the rate the slow directions are missed.", prediction="bare_rate"),
         ),
         claim(
             "within decays, between does not",
             "With both trained, scatter within classes only falls; that between classes rises first.",
             "section 5, from small class means",
-            order("within", "time", where={**EQUAL, "c": FLOW_AT}) <= -0.99, shuffle="time",
+            order("within", "time", where=FLOW) <= -0.99, shuffle="time",
             fails=but("Between classes.", of="between"),
         ),
     ],
     picture=[
-        panel("shrinkage", "c", where={**EQUAL, "classes": 5, "ratio": 1.0}, line={"shrinkage": "shrinkage"},
+        panel("shrinkage", "c", where={**EQUAL, **SHOWN}, line={"shrinkage": "shrinkage"},
               grey={"dim": 3}, labels={"shrinkage": "d = 10", "grey": "d = 3 < K"}, mark={"x": (1, "c = 1")},
               title="threshold, K = 5", xlabel=r"$c = K\sqrt{n \lambda_W \lambda_H}$", ylim=(-0.03, 1.03),
               ylabel="mean output on its own class"),
-        panel("shrinkage", "c", by="class", where={**SKEWED, "classes": 5, "ratio": 1.0}, title="skewed classes",
+        panel("shrinkage", "c", by="class", where={**SKEWED, **SHOWN}, title="skewed classes",
               labels=dict(enumerate(("2n examples", "n", "n / 2", "n / 4", "n / 8"))), xlabel="c of the mean class",
               ylabel=" ", ylim=(-0.03, 1.03)),
-        panel(["within", "between"], "time", where={**EQUAL, "classes": 5, "ratio": 1.0, "c": FLOW_AT}, log="y",
+        panel(["within", "between"], "time", where={**FLOW, **SHOWN}, log="y",
               joined=True, title="gradient flow", ylabel="trace of the covariance",
               labels={"within": "within classes", "between": "between classes"}),
     ],

@@ -7,12 +7,16 @@ mu_*^2 so finely divided that it only acts as a ridge: the "effective noise" of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlatlas.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda z: z,
@@ -183,6 +187,23 @@ def error_parts(of: Masses, n: int, p: float, d: int, ridge: float, noise: float
         sampling=average - found.floor,
         bias=found.floor,
     )
+
+
+def relu_parts(cube: "xr.Dataset") -> "xr.Dataset":
+    """`error_parts` of ReLU features and their sum ``error``, over the ``ratio`` p / n and ``ridge`` of a cube.
+
+    Args:
+        cube: with ``n``, ``d`` and the noise's ``variance`` besides; p need not be whole.
+    """
+    import xarray as xr
+
+    of, n, d, variance = masses("relu"), int(cube["n"]), int(cube["d"]), float(cube["variance"])
+    names = [field.name for field in fields(Parts)]
+    parts = xr.apply_ufunc(
+        lambda ratio, ridge: astuple(error_parts(of, n, n * ratio, d, ridge, variance)),
+        cube["ratio"], cube["ridge"], vectorize=True, output_core_dims=[[]] * len(names),
+    )  # fmt: skip
+    return xr.Dataset({**dict(zip(names, parts)), "error": sum(parts)})
 
 
 def effective_ridge(eigenvalues: np.ndarray, p: int, ridge: float) -> float:

@@ -6,8 +6,15 @@ lambda_W lambda_H). Source: Tirer & Bruna 2022, theorem 3.1; the classes' own th
 problems, since one-hot targets of different classes are orthogonal).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from dltheory.models.unconstrained_features import problem
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Floats = NDArray[np.float64]
 
@@ -39,3 +46,28 @@ def decay_rates(W: Floats, examples: int, feature_penalty: float) -> Floats:
     found = np.linalg.svd(W, compute_uv=False)
     values[: len(found)] = found
     return values**2 / examples + feature_penalty
+
+
+def minima(cube: "xr.Dataset") -> "xr.Dataset":
+    """``shrinkage`` of each class, the same with one threshold for all as ``common``, and ``weight_energy``.
+
+    Args:
+        cube: with ``n``, the arguments of `problem` that are swept, and a dimension ``class``; NaN beyond K.
+    """
+    import xarray as xr
+
+    n, most = int(cube["n"]), cube.sizes["class"]
+
+    def minimum(classes: int, balance: str, c: float, ratio: float) -> Floats:
+        case = problem(classes, n, most, c, ratio, False, balance == "skewed")
+        penalties = case.weight_penalty, case.feature_penalty
+        found = np.full((3, most), np.nan)
+        found[0, :classes] = shrinkage(threshold(case.sizes, *penalties))
+        found[1, :classes] = shrinkage(c)
+        found[2, :classes] = weight_energy(n, c, *penalties)
+        return found
+
+    axes = [cube[name] for name in ("classes", "balance", "c", "ratio")]
+    found = xr.apply_ufunc(minimum, *axes, vectorize=True, output_core_dims=[["kind", "class"]])
+    names = enumerate(("shrinkage", "common", "weight_energy"))
+    return xr.Dataset({name: found.isel(kind=kind) for kind, name in names}, {"class": cube["class"]})
