@@ -31,6 +31,8 @@ from dlatlas.judging.statistics import (
     threshold,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning")
+
 WIDTHS, DRAWS = np.array([0.1, 0.2, 0.1 + 0.2, 0.4]), 4
 """The third is 0.30000000000000004."""
 
@@ -290,6 +292,13 @@ def test_an_observable_is_computed_once_for_all_draws_of_the_seeds():
     for draws in (np.zeros((3, 4), int), LeaveOneOut(4), np.ones((2, 4), int)):
         average("counted").values(sample.drawn(draws))
     assert len(calls) == 1
+
+
+def test_a_seed_whose_infinities_cancel_has_no_mean_and_the_draws_without_it_have():
+    cube = xr.Dataset({"x": (("seed", "step"), [[np.inf, -np.inf], [1.0, 2.0], [3.0, 4.0]])})
+    found = average("x").values(Sample(cube, cube).drawn(np.array([[0, 1, 2], [1, 1, 2], [2, 2, 2]])))
+    np.testing.assert_array_equal(found, [np.nan, 13 / 6, 3.5])
+    np.testing.assert_array_equal(average("x").values(Sample(cube, cube).drawn(LeaveOneOut(3))), [2.5, np.nan, np.nan])
 
 
 def test_leaving_one_out_lists_all_others():
