@@ -5,90 +5,33 @@ Corrections of the catalogue, from its audit:
   loss-scaled step eta/L the gap is O(1/t) (Ji & Telgarsky 2021). Fixed steps leave a gap O(1/log t), 15 to 40 % at 1e4.
 - "|w| grows as log t / gamma" holds for fixed steps only and with a large additive constant: the claim is the slope.
 - "only the diagonal reaches 1": neighbouring norms come within 5 %.
-- mirror descent with p = 10 is not run: its norm grows as t^(1/9), so it would take longer than anyone waits.
-- in d = 20 the last per cent take 1e5 steps; d = 60 is used here. AdaGrad, and the squared loss as a control (void for
-  n > d), are left out.
+- in d = 20 the last per cent take 1e5 steps: here d = 60. Mirror descent with p = 10 takes too long, its norm growing
+  as t^(1/9); AdaGrad, and the squared loss as a control (void for n > d), are not run either.
 """
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
 from dlatlas.judging.statistics import exponent, largest, slope, smallest
 from dlatlas.optimizers.orders import ORDERS
+from dltheory.measures.margins_in_norms import inverse_orders, margins_in_norms, opposite_gap, own_gap, own_last
+from dltheory.measures.smoothness import smooth_steps
+from dltheory.theory.margin_rates import margin_rates
 
-if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.axes import Axes
-
-FIXED, DECAYING = {"loss": "exponential", "decay": 0.0}, {"loss": "log_exponential", "decay": 0.5}
-CONSTANT = {"loss": "log_exponential", "decay": 0.0}
-METHOD, DUAL = {"optimizer": "steepest_descent"}, {"optimizer": "dual_acceleration"}
-LATE, DECADES = {"step": (1000, None)}, {"step": (100, 10_000)}
-STEEPEST = {"l1": r"$\ell_1$", "l4/3": r"$\ell_{4/3}$", "l2": r"$\ell_2$", "l4": r"$\ell_4$", "linf": r"$\ell_\infty$"}
-"""The norms in which steepest descent is run."""
+SCALED = {"optimizer": "steepest_descent", "loss": "log_exponential", "decay": 0.0}
+FIXED, DECAYING = {**SCALED, "loss": "exponential"}, {**SCALED, "decay": 0.5}
+MIRROR, DUAL = ({**SCALED, "optimizer": name} for name in ("mirror_descent", "dual_acceleration"))
+LATE = {"step": (1000, None)}
+NORMS = {"l1": r"$\ell_1$", "l4/3": r"$\ell_{4/3}$", "l2": r"$\ell_2$", "l4": r"$\ell_4$", "linf": r"$\ell_\infty$"}
 
 
-def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The step 1 / max_i |z_i|^2 in the dual norm: one over the smoothness of the logarithm of the exponential loss.
-
-    Mirror descent, whose potential has no such constant, takes 0.01.
-    """
-    if built.stack["optimizer"] == "mirror_descent":
-        return {"lr": 0.01 * built.hyper["lr"]}
-    x = built.x[built.which].numpy()
-    p = ORDERS[built.stack["norm"]]
-    dual = np.inf if p == 1 else 1.0 if p == np.inf else p / (p - 1)
-    return {"lr": built.hyper["lr"] / np.linalg.norm(x, dual, axis=-1).max(-1) ** 2}
-
-
-def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The margin in every norm over the largest that there is, the own norm times that margin, and sparsity."""
-    from dltheory.measures.margins_in_norms import margins_in_norms
-
-    return margins_in_norms(trained, str(stack["norm"]))
-
-
-def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The norm times the largest margin at fixed steps, ln t up to a constant; the rates that bound the gaps."""
-    import xarray as xr
-
-    t = cube["step"].where(cube["step"] > 0)
-    return xr.Dataset({"growth": np.log(t), "log_rate": 1 / np.log(t), "root_rate": np.log(t) / np.sqrt(t)})
-
-
-def last(cube: "xr.Dataset", theory: "xr.Dataset", geometry: Any = None) -> "xr.DataArray":  # noqa: ANN401
-    """The margin at the end over the largest there is, in the norm of the method or in another."""
-    return cube["ratio"].isel(step=-1).sel(geometry=cube["norm"] if geometry is None else geometry)
-
-
-def others(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """The margins at the end in the other norms that steepest descent is run in."""
-    elsewhere = last(cube, theory, list(STEEPEST))
-    return elsewhere.where(elsewhere["geometry"] != cube["norm"])
-
-
-def opposite_gap(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """What the margin lacks in linf, or of linf in l1."""
-    other = cube["norm"].copy(data=["l1" if name == "linf" else "linf" for name in cube["norm"].values])
-    return 1 - cube["ratio"].sel(geometry=other)
-
-
-def named(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
-    """The norms at their places."""
-    axes.set_xticks([1 / ORDERS[norm] for norm in STEEPEST], list(STEEPEST.values()))
-    axes.invert_xaxis()
-
-
-def laws(axes: "Axes", cube: "xr.Dataset", theory: "xr.Dataset") -> None:
+def laws(axes: Any, *_: Any) -> None:  # noqa: ANN401
     """Powers of t to compare with."""
     from dlatlas.plotting.style import power
 
-    for order, start, height, text in ((-0.5, 1e3, 0.06, "$t^{-1/2}$"), (-1, 1e3, 0.01, "$t^{-1}$"),
-                                       (-2, 60, 5e-3, "$t^{-2}$")):  # fmt: skip
-        power(axes, [start, 10 * start], order, (start, height), text)
+    power(axes, [1e3, 1e4], -0.5, (1e3, 0.06), "$t^{-1/2}$")
+    power(axes, [1e3, 1e4], -1, (1e3, 0.01), "$t^{-1}$")
+    power(axes, [60, 600], -2, (60, 5e-3), "$t^{-2}$")
 
 
 STUDY = Study(
@@ -101,8 +44,7 @@ STUDY = Study(
         "Gunasekar, Lee, Soudry & Srebro (2018): on separable data with exponential loss, steepest descent in a norm "
         "goes to the direction of largest margin in that very norm: coordinate descent (boosting) in l1, gradient "
         "descent in l2, sign descent in l∞; from any start. Mirror descent with |w|_p^p does so in l_p (Sun et al. "
-        "2023). The gap closes as 1/ln t with fixed steps and as 1/t with steps divided by the loss (Ji & Telgarsky "
-        "2021)."
+        "2023). The gap closes as 1/ln t, with steps divided by the loss as 1/t (Ji & Telgarsky 2021)."
     ),
     formula=(
         r"w_{t+1} = w_t - \eta_t \lVert g_t \rVert_* v_t, \quad v_t = \arg\max_{\lVert v \rVert \le 1} \langle g_t, v "
@@ -120,84 +62,80 @@ STUDY = Study(
         "margin": number(0.1, "of the teacher", low=0.0),
     },
     shape=["norm", "inputs", "dimension", "n_train", "n_test"],
-    setup=setup,
-    measure=measure,
+    setup=smooth_steps,
+    measure=margins_in_norms,
     variables={
-        "ratio": variable("margin in a norm over the largest there is", "theorem 5", undefined="w = 0",
-                          geometry=list(ORDERS)),
+        "ratio": variable("margin in a norm over the largest there is", "theorem 5", "w = 0", geometry=list(ORDERS)),
         "growth": variable("own norm times the largest margin in it", "soudry2018, theorem 3"),
         "spread": variable("|w|_1² / (d |w|_2²): share of the coordinates that are used", "sun2023, section 5",
-                           undefined="w = 0"),
+                           "w = 0"),
     },
-    theory=theory,
+    theory=margin_rates,
     observables={
-        "last": derived("margin in the own norm over the largest, at the end", last),
-        "euclidean": derived("margin in l2 over the largest, at the end", partial(last, geometry="l2")),
-        "others": derived("margin in another norm over the largest, at the end", others),
-        "gap": derived("margin missing, relative", lambda cube, theory: 1 - cube["ratio"].sel(geometry=cube["norm"])),
+        "last": derived("margin in the own norm over the largest, at the end", own_last),
+        "euclidean": derived("margin in l2 over the largest, at the end",
+                             lambda cube, theory: cube["ratio"].sel(geometry="l2").isel(step=-1)),
+        "others": derived("margin in another norm over the largest, at the end", lambda cube, theory: cube["ratio"].sel(
+            geometry=list(NORMS)).where(cube["geometry"] != cube["norm"]).isel(step=-1)),
+        "gap": derived("margin missing, relative", own_gap),
         "opposite_gap": derived("margin missing in the opposite norm", opposite_gap),
         "everywhere": derived("margin over the largest", lambda cube, theory: cube["ratio"].isel(step=-1)),
-        "inverse_order": derived("norm in which it is measured", lambda cube, theory: cube["geometry"].copy(
-            data=[1 / ORDERS[norm] for norm in cube["geometry"].values])),
+        "inverse_order": derived("norm in which it is measured", inverse_orders),
     },
     claims=[
         claim(
-            "own norm",
-            "With steps divided by the loss the margin in the own norm is the largest, from both starts.", "theorem 5",
-            smallest("last", {**METHOD, **CONSTANT}, by="mean") >= 0.98, shuffle="method",
+            "own norm", "With steps divided by the loss the margin in the own norm is the largest, from both starts.",
+            "theorem 5", smallest("last", SCALED, by="mean") >= 0.98, shuffle="method",
             fails=but("Measured in l2 it is not.", of="euclidean"),
         ),
         claim(
-            "no other norm",
-            "In any other of the five norms the margin stays below the largest, on every data set.",
+            "no other norm", "In any other of the five norms the margin stays below the largest, on every data set.",
             "figure 1; generic data",
-            largest("others", {**METHOD, **CONSTANT}) <= 0.97, shuffle="method",
-            fails=but("In the own norm it does not.", of="last"),
+            largest("others", SCALED) <= 0.97, shuffle="method", fails=but("In the own norm it does not.", of="last"),
         ),
         claim(
             "mirror descent", "Mirror descent with potential |w|_p^p reaches the largest l_p margin.",
-            "sun2023, theorem 9",
-            smallest("last", {"optimizer": "mirror_descent", **CONSTANT}, by="mean") >= 0.98, shuffle="method",
+            "sun2023, theorem 9", smallest("last", MIRROR, by="mean") >= 0.98, shuffle="method",
             fails=but("Measured in l2 it does not.", of="euclidean"),
         ),
         claim(
             "1/t with steps divided by the loss",
             "Gradient descent with steps divided by the loss closes the gap as 1/t.", "ji2021, theorem 5",
-            exponent("gap", "step", {**METHOD, **CONSTANT, **LATE, "norm": "l2"}).within(-1.0, 0.15), shuffle="step",
+            exponent("gap", "step", {**SCALED, **LATE, "norm": "l2"}).within(-1.0, 0.15), shuffle="step",
             fails=where("Divided by √t as well, it closes more slowly.", **DECAYING),
         ),
         claim(
-            "1/t² with dual acceleration",
-            "Momentum that accelerates the dual closes it as 1/t², up to a logarithm.", "ji2021b, theorem 1",
-            exponent("gap", "step", {**DUAL, **CONSTANT, **DECADES}).within(-2.0, 0.3), shuffle="step",
-            fails=where("Without momentum it is slower.", **METHOD, norm="l2"),
+            "1/t² with dual acceleration", "Momentum that accelerates the dual closes it as 1/t², up to a logarithm.",
+            "ji2021b, theorem 1", exponent("gap", "step", {**DUAL, "step": (100, 10_000)}).within(-2.0, 0.3),
+            shuffle="step", fails=where("Without momentum it is slower.", **SCALED, norm="l2"),
         ),
         claim(
             "ln t / √t with decaying steps",
             "With steps divided by the loss and √t the gap is at most of order ln t / √t.", "nacson2019, theorem 5",
-            exponent("gap", "theory.root_rate", {**METHOD, **DECAYING, **LATE}) >= 1.0, shuffle="step",
+            exponent("gap", "theory.root_rate", {**DECAYING, **LATE}) >= 1.0, shuffle="step",
             fails=where("Fixed steps are slower.", **FIXED),
         ),
         claim(
             "1/ln t with fixed steps", "With fixed steps the gap is at most of order 1 / ln t.",
             "gunasekar2018, theorem 5; soudry2018, theorem 5",
-            exponent("gap", "theory.log_rate", {**METHOD, **FIXED, **LATE}) >= 1.0, shuffle="step",
+            exponent("gap", "theory.log_rate", {**FIXED, **LATE}) >= 1.0, shuffle="step",
             fails=but("In the opposite norm a gap remains.", of="opposite_gap"),
         ),
         claim(
             "norm grows as ln t", "With fixed steps the norm grows as ln t over the largest margin.",
             "soudry2018, theorem 3; gunasekar2018",
-            slope("growth", "theory.growth", {**METHOD, **FIXED, **LATE}).within(1.0, 0.1), shuffle="step",
-            fails=where("Divided by the loss, steps make it grow in proportion to t.", **CONSTANT),
+            slope("growth", "theory.growth", {**FIXED, **LATE}).within(1.0, 0.1), shuffle="step",
+            fails=where("Divided by the loss, steps make it grow in proportion to t.", **SCALED),
         ),
     ],
     picture=[
-        panel("everywhere", "inverse_order", by="norm", where={**METHOD, **CONSTANT, "start": 0.0}, joined=True,
-              labels={norm: f"descent in {name}" for norm, name in STEEPEST.items()}, draw=named,
-              title="step / loss, at the end", legend="lower left"),
+        panel("everywhere", "inverse_order", by="norm", where={**SCALED, "start": 0.0}, joined=True,
+              labels={norm: f"descent in {name}" for norm, name in NORMS.items()}, title="step / loss, at the end",
+              legend="lower left", draw=lambda axes, *_: axes.set(xlim=axes.get_xlim()[::-1], xticks=[
+                  1 / ORDERS[norm] for norm in NORMS], xticklabels=list(NORMS.values()))),
         panel("gap", "step", where={"start": 0.0, "step": (10, None), "norm": "l2"}, log="xy", joined=True, draw=laws,
-              series={"step / loss": {**METHOD, **CONSTANT}, "fixed step": {**METHOD, **FIXED},
-                      "step / (loss √t)": {**METHOD, **DECAYING}, "with dual acceleration": {**DUAL, **CONSTANT}},
+              series={"step / loss": SCALED, "fixed step": FIXED, "step / (loss √t)": DECAYING,
+                      "with dual acceleration": DUAL},
               title=r"gap in the own norm, $\ell_2$", xlabel="step  $t$", legend="lower left", ylim=(2e-7, 5)),
     ],
     caption=(
@@ -205,10 +143,9 @@ STUDY = Study(
         "missing of the margin in l2 on the way of gradient descent, by how steps are scaled."
     ),
     about=(
-        "Undecided is whether the decaying step keeps to ln t / √t: the gap falls as that rate to the power 0.99 "
-        "over the last decade, with an interval across 1. The norm at fixed steps grows by 0.92 of ln t over the "
-        "margin, less than 1 as long as other than support vectors push. After the first sweep one test was "
-        "changed, and the sweep repeated on new seeds: margins in other norms are compared data set by data set "
-        "instead of in the mean, which shuffled methods met as well."
+        "Undecided is whether the decaying step keeps to ln t / √t: the gap falls as that rate to the power 0.99 over "
+        "the last decade, with an interval across 1. The norm at fixed steps grows by 0.92 of ln t over the margin, "
+        "less than 1 as long as other than support vectors push. A first sweep compared other norms in the mean, "
+        "which shuffled methods met as well; now it is data set by data set, on new seeds."
     ),
 )  # fmt: skip
