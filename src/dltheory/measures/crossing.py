@@ -23,3 +23,8 @@ def first_below(values: "xr.DataArray", level: float, along: str) -> "xr.DataArr
     later, sooner = (values.isel({along: at}, drop=True) for at in (after, after - 1))
     end, start = (values[along].isel({along: at}).drop_vars(along) for at in (after, after - 1))
     return (start + np.log(sooner / level) / np.log(sooner / later) * (end - start)).where(found)
+
+
+def half_time(trace: "xr.DataArray") -> "xr.DataArray":
+    """Steps until the training loss, traced along ``trace_step``, is halved; NaN if it never is."""
+    return first_below(trace / trace.isel(trace_step=0), 0.5, along="trace_step")

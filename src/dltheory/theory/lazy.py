@@ -1,4 +1,14 @@
-"""The linearisation of a two-layer tanh network at its initialisation, and its gradient descent in closed form."""
+"""The linearisation of a two-layer tanh network at its initialisation, and its gradient descent in closed form.
+
+f(x) = (alpha / N) sum_i a_i tanh(w_i . x) less its value at initialisation, alpha = N^p: p = 0 is the mean-field
+scaling (Mei, Montanari & Nguyen 2018), p = 1/2 that of the tangent kernel (Jacot, Gabriel & Hongler 2018). The clock:
+the loss is divided by alpha^2 and the step size multiplied by N, lr = rate N / alpha^2, so that the kernel that drives
+f in the time rate x steps is of order 1 for every alpha and N (Chizat, Oyallon & Bach 2019).
+
+What follows. A unit moves by -(1/alpha) a_i <r tanh'(w_i . x) x>: by 1/alpha. First-order changes of kernel and
+output are odd in a_i, so they average to a fluctuation 1/(alpha sqrt N); second-order ones leave 1/alpha^2. Both are
+1/N at alpha = sqrt N, and beyond it the fluctuation, 1/alpha at fixed N, is left.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from dlatlas.judging.verdict import judge_claim
-from dltheory.kernel.lazy_vs_mean_field_scaling import STUDY, half_time, theory
+from dltheory.kernel.lazy_vs_mean_field_scaling import STUDY, theory
 
 CLAIMS = {claim.name: claim for claim in STUDY.claims}
 DIMS = ("width", "seed", "setting")
@@ -100,10 +100,6 @@ def test_the_opposite_planted_in_the_cube_is_refuted(name, plant, ideal):
     cube = ideal.copy(deep=True)
     plant(cube)
     assert verdict(name, cube) == "refuted"
-
-
-def test_the_half_time_of_an_exponential_is_ln_2_over_its_rate(ideal):
-    np.testing.assert_allclose(half_time(ideal, theory(ideal)), np.log(2) / 0.2, rtol=1e-12)
 
 
 def test_random_features_are_their_own_linearisation_and_do_not_depend_on_the_scale(smoke_cube):

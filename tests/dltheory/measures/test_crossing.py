@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dltheory.measures.crossing import first_below
+from dltheory.measures.crossing import first_below, half_time
 
 STEPS = np.array([0, 1, 2, 4, 8, 16])
 
@@ -33,3 +33,8 @@ def test_further_dimensions_are_kept_by_name(decay):
     found = first_below(many, 0.5, "step")
     assert found.dims == ("draw", "run")
     np.testing.assert_allclose(found.isel(draw=0, run=0), 2 * found.isel(draw=1, run=0), rtol=1e-12)
+
+
+def test_the_half_time_of_an_exponential_is_ln_2_over_its_rate():
+    trace = xr.DataArray(0.5 * np.exp(-0.2 * np.arange(40)), {"trace_step": range(40)}, "trace_step")
+    assert float(half_time(trace)) == pytest.approx(np.log(2) / 0.2, rel=1e-12)
