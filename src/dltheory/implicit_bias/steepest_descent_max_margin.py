@@ -19,9 +19,8 @@ from dltheory.measures.smoothness import smooth_steps
 from dltheory.theory.margin_rates import margin_rates
 
 SCALED = {"optimizer": "steepest_descent", "loss": "log_exponential", "decay": 0.0}
-FIXED, DECAYING = {**SCALED, "loss": "exponential"}, {**SCALED, "decay": 0.5}
+FIXED, DECAYING, LATE = {**SCALED, "loss": "exponential"}, {**SCALED, "decay": 0.5}, {"step": (1000, None)}
 MIRROR, DUAL = ({**SCALED, "optimizer": name} for name in ("mirror_descent", "dual_acceleration"))
-LATE = {"step": (1000, None)}
 NORMS = {"l1": r"$\ell_1$", "l4/3": r"$\ell_{4/3}$", "l2": r"$\ell_2$", "l4": r"$\ell_4$", "linf": r"$\ell_\infty$"}
 
 
@@ -131,8 +130,8 @@ STUDY = Study(
     picture=[
         panel("everywhere", "inverse_order", by="norm", where={**SCALED, "start": 0.0}, joined=True,
               labels={norm: f"descent in {name}" for norm, name in NORMS.items()}, title="step / loss, at the end",
-              legend="lower left", draw=lambda axes, *_: axes.set(xlim=axes.get_xlim()[::-1], xticks=[
-                  1 / ORDERS[norm] for norm in NORMS], xticklabels=list(NORMS.values()))),
+              legend="lower left", draw=lambda axes, *_: axes.set(
+                  xticks=[1 / ORDERS[norm] for norm in NORMS], xticklabels=NORMS.values(), xlim=axes.get_xlim()[::-1])),
         panel("gap", "step", where={"start": 0.0, "step": (10, None), "norm": "l2"}, log="xy", joined=True, draw=laws,
               series={"step / loss": SCALED, "fixed step": FIXED, "step / (loss √t)": DECAYING,
                       "with dual acceleration": DUAL},

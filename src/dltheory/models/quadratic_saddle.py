@@ -1,9 +1,17 @@
 """Langevin walkers at a quadratic saddle: exact steps, and crossings between them by the bridge."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from dlatlas.training.stack import Stack
+
 Array = NDArray[np.float64]
+
+TIMES = np.linspace(0, 20, 401)
+"""At which the share of walkers that have left is kept [1/lam]."""
 
 
 def shares(d: int, withheld: float, withheld_stable: float) -> Array:
@@ -113,3 +121,32 @@ def escape(
         if not len(walker):
             break
     return exit_time / lam, np.maximum(exit_time, fall_time) / lam
+
+
+def escapes(stack: "Stack") -> dict[str, NDArray[np.floating]]:
+    """Times [1/lam] at which the walkers of every run leave the saddle, where they start.
+
+    Args:
+        stack: of one ``d``, ``withheld``, ``withheld_stable``, ``noise``, ``nudge``, ``walkers``, ``step`` and
+            ``horizon`` [1/lam]; ``lam`` and ``beta`` differ. Without noise walkers start on the unit sphere of the
+            stable manifold, moved off it by ``nudge``.
+
+    Returns:
+        Mean times ``exit`` to |x_1| = 1 and ``fall`` to F = -lam / 2, NaN if a walker never leaves; ``still``, the
+        share within |x_1| < 1 at the horizon, ``(run,)``; ``left``, the share beyond at ``TIMES``, ``(run, time)``.
+    """
+    d, walkers, share = stack["d"], stack["walkers"], shares(stack["d"], stack["withheld"], stack["withheld_stable"])
+    found = {"exit": [], "fall": [], "left": [], "still": []}
+    for run, (beta, lam) in enumerate((h["beta"], h["lam"]) for h in stack.runs):
+        rng, start = stack.generator(run), np.zeros((d, walkers))
+        if not stack["noise"]:
+            start[1:] = rng.standard_normal((d - 1, walkers))
+            start /= np.linalg.norm(start, axis=0)
+            start[0], beta = stack["nudge"], np.inf
+        options = {"step": stack["step"], "horizon": stack["horizon"] / lam}
+        times = lam * np.stack(escape(rng, start, beta=beta, lam=lam, share=share, **options))
+        found["exit"].append(times[0].mean())
+        found["fall"].append(times[1].mean())
+        found["left"].append(np.searchsorted(np.sort(times[0]), TIMES, side="right") / walkers)
+        found["still"].append(np.isnan(times[0]).mean())
+    return {name: np.asarray(values, np.float32 if name == "left" else float) for name, values in found.items()}

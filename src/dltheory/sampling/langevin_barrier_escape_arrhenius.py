@@ -8,85 +8,19 @@ Corrections of the catalogue:
 - whether the dimension counts hangs on what escape is: |x_1| = R does not see it at all, so the claims on dimension and
   on the direction of noise are on the fall of F by lam R^2 / 2, where x_1^2 = R^2 + |x_2, ..., x_d|^2.
 - gradient descent starts on the saddle's stable manifold, of which the saddle is one point.
-- the "ratio by the path curvature" of noise in the wrong directions is one of barriers; at a saddle it is no ratio but
-  a delay, log(w)/(2 lam).
+- the "ratio by the path curvature" of noise in wrong directions is one of barriers; here it is a delay, log(w)/(2 lam).
 """
-
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, deviation, slope, statistic
-from dltheory.models.quadratic_saddle import escape, shares
-from dltheory.theory import saddle_escape
+from dltheory.measures.escape_times import apart, off_law
+from dltheory.models.quadratic_saddle import TIMES, escapes
+from dltheory.theory.saddle_escape import laws
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from dlatlas.training.stack import Stack
-
-TIMES = np.linspace(0, 20, 401)
-"""At which the share of walkers that have left is kept [1/lam]."""
 ISOTROPIC, COLD = {"setting": ["plane", "twenty"]}, {"beta": (1e5, None)}
 UNSTABLE, STABLE = ({"d": 20, "noise": True, other: 1} for other in ("withheld_stable", "withheld"))
+LAW = {"lam": 1.0, "time": TIMES[::16].tolist()}
 NEVER = "a walker of the run never left"
-
-
-def solve(stack: "Stack") -> dict[str, NDArray[np.float64]]:
-    """Mean times to |x_1| = R and to the fall of F, the share that has left by ``TIMES``, and that has not at last."""
-    d, walkers, share = stack["d"], stack["walkers"], shares(stack["d"], stack["withheld"], stack["withheld_stable"])
-    found = {"exit": [], "fall": [], "left": [], "still": []}
-    for run, (beta, lam) in enumerate((h["beta"], h["lam"]) for h in stack.runs):
-        rng, start = stack.generator(run), np.zeros((d, walkers))
-        if not stack["noise"]:
-            start[1:] = rng.standard_normal((d - 1, walkers))
-            start /= np.linalg.norm(start, axis=0)
-            start[0], beta = stack["nudge"], np.inf
-        options = {"step": stack["step"], "horizon": stack["horizon"] / lam}
-        times = lam * np.stack(escape(rng, start, beta=beta, lam=lam, share=share, **options))
-        found["exit"].append(times[0].mean())
-        found["fall"].append(times[1].mean())
-        found["left"].append(np.searchsorted(np.sort(times[0]), TIMES, side="right") / walkers)
-        found["still"].append(np.isnan(times[0]).mean())
-    return {name: np.asarray(values, np.float32 if name == "left" else float) for name, values in found.items()}
-
-
-def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """Mean times in units of 1/lam: exact, of leading order, to the fall, out of a well; and laws of the time."""
-    import xarray as xr
-
-    b = cube["lam"] * cube["beta"]
-    means = {
-        "exact_time": saddle_escape.mean_exit_time(b),
-        "leading_order": saddle_escape.leading_time(b),
-        "fall": saddle_escape.mean_fall_time(b, 20),
-        "time_out_of_a_well": saddle_escape.mean_well_time(b),
-    }
-    found = xr.Dataset({name: (b.dims, values) for name, values in means.items()}, b.coords)
-    limit = xr.apply_ufunc(saddle_escape.limit_law, cube["time"], b)
-    exponential = np.exp(-cube["time"] / found["exact_time"])
-    return found.assign(limit=limit, there=1 - limit, exponential=exponential, delay=np.log(cube["withheld"]) / 2)
-
-
-def apart(fall: "xr.DataArray") -> "xr.DataArray":
-    """Largest relative difference of the mean times in 20 and 2 dimensions; NaN where a run never leaves."""
-    mean = fall.mean("seed", skipna=False)
-    off = np.abs(mean.sel(setting="twenty", drop=True) / mean.sel(setting="plane", drop=True) - 1)
-    return off.max([dim for dim in off.dims if dim != "draw"])
-
-
-def off_law(left: "xr.DataArray", mean: "xr.DataArray", limit: "xr.DataArray", law: str) -> "xr.DataArray":
-    """Largest distance of the distribution function of the time from its limit, or from the law of barriers."""
-    expected = limit if law == "limit" else 1 - np.exp(-left["time"] / mean)
-    return np.abs(left - expected).max(("lam", "beta", "time"))
-
-
-def at(times: NDArray[np.float64]) -> dict[str, Any]:
-    """Where the picture shows the law."""
-    return {"lam": 1.0, "time": times.tolist()}
-
 
 STUDY = Study(
     title="Noise leaves a saddle in logarithmic time",
@@ -118,7 +52,7 @@ STUDY = Study(
         "horizon": number(80.0, "when to stop [1/lam]", low=0.0),
     },
     shape=["setting", "d", "withheld", "withheld_stable", "noise", "nudge", "walkers", "step", "horizon"],
-    solve=solve,
+    solve=escapes,
     cost=lambda run: 6e4 + run["walkers"] * (10 + run["d"]) * 5.0,
     variables={
         "exit": variable("mean time to |x₁| = R [1/λ]", "exact steps, bridges between", NEVER),
@@ -126,11 +60,10 @@ STUDY = Study(
         "left": variable("share beyond |x₁| = R", "the same walk", time=TIMES),
         "still": variable("share within |x₁| < R at the horizon", "the same walk"),
     },
-    theory=theory,
+    theory=laws,
     observables={
         "there": derived("walkers still there", lambda cube, theory: 1 - cube["left"]),
-        "delay": derived("delay [1/λ]",
-                         lambda cube, theory: cube["fall"] - cube["fall"].sel(setting="twenty", drop=True)),
+        "delay": derived("delay [1/λ]", lambda cube, _: cube["fall"] - cube["fall"].sel(setting="twenty", drop=True)),
     },
     claims=[
         claim(
@@ -194,14 +127,13 @@ STUDY = Study(
               xlabel="its noise divided by  $w$", labels={"delay": "the unstable direction"}, legend="upper left",
               also=panel("delay", "withheld_stable", where={**STABLE, **COLD}, grey={"y": True},
                          labels={"delay": "a stable one"})),
-        panel("there", "time", by="beta", where={**ISOTROPIC, **at(TIMES[::16]), "beta": [1e2, 1e4, 1e6]},
-              title="Its law", legend="right", xlabel="time  [1/λ]",
-              labels={10**k: f"β = $10^{k}$" for k in (2, 4, 6)},
-              also=[panel("theory.exponential", "time", where={**at(TIMES[::16]), "beta": 1e6}, grey={"y": True}),
-                    panel("there", "time", where={"setting": "noiseless", **at(TIMES[180::40]), "beta": 1e6}, line="",
-                          labels={"there": "no noise"}),
-                    panel("there", "time", where={"setting": "nudged", **at(TIMES[160::40]), "beta": 1e6}, line="",
-                          labels={"there": "$10^{-6}$ off"}, grey={"y": True})]),
+        panel("there", "time", by="beta", where={**ISOTROPIC, **LAW, "beta": [1e2, 1e4, 1e6]}, title="Its law",
+              legend="right", xlabel="time  [1/λ]", labels={10**k: f"β = $10^{k}$" for k in (2, 4, 6)},
+              also=[panel("theory.exponential", "time", where={**LAW, "beta": 1e6}, grey={"y": True}),
+                    panel("there", "time", line="", labels={"there": "no noise"}, where={
+                        "setting": "noiseless", "lam": 1.0, "time": TIMES[180::40].tolist(), "beta": 1e6}),
+                    panel("there", "time", line="", labels={"there": "$10^{-6}$ off"}, grey={"y": True}, where={
+                        "setting": "nudged", "lam": 1.0, "time": TIMES[160::40].tolist(), "beta": 1e6})]),
     ],
     caption=(
         "Left, points: simulated walkers with 95 % intervals over seeds; solid: exact; squares: with 20 dimensions' "

@@ -7,9 +7,13 @@ the time to |x_1| = 1 is log(b)/2 - log|Z| with a standard normal Z, and an erro
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Array = NDArray[np.float64]
 
@@ -89,3 +93,25 @@ def mean_well_time(b: ArrayLike) -> Array:
     with np.errstate(over="ignore"):
         inner = np.sqrt(np.pi / (2 * b)) * erf(np.sqrt(b / 2) * at)
         return (b * np.exp(b * at**2 / 2) * inner * weights * width / 2).sum((-2, -1))
+
+
+def laws(cube: "xr.Dataset") -> "xr.Dataset":
+    """Of a cube's ``lam``, ``beta`` (R = 1), ``time`` and ``withheld``: mean times [1/lam] and laws of the time.
+
+    Returns:
+        ``exact_time``, its ``leading_order``, ``fall`` in 20 dimensions and ``time_out_of_a_well``; ``limit``, the
+        limit law, ``there`` one less it, and ``exponential`` one less the law of barriers; ``delay`` log(withheld)/2.
+    """
+    import xarray as xr
+
+    b = cube["lam"] * cube["beta"]
+    means = {
+        "exact_time": mean_exit_time(b),
+        "leading_order": leading_time(b),
+        "fall": mean_fall_time(b, 20),
+        "time_out_of_a_well": mean_well_time(b),
+    }
+    found = xr.Dataset({name: (b.dims, values) for name, values in means.items()}, b.coords)
+    limit = xr.apply_ufunc(limit_law, cube["time"], b)
+    exponential = np.exp(-cube["time"] / found["exact_time"])
+    return found.assign(limit=limit, there=1 - limit, exponential=exponential, delay=np.log(cube["withheld"]) / 2)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dltheory.models.quadratic_saddle import escape, first_passage, odds, shares
+from dlatlas.training.stack import Stack
+from dltheory.models.quadratic_saddle import escape, escapes, first_passage, odds, shares
 from dltheory.theory import saddle_escape
 
 
@@ -95,3 +96,12 @@ def test_walkers_that_do_not_leave_in_time_are_not_numbers():
 def test_half_the_step_gives_the_same_times():
     coarse, fine = (go(1e3, walkers=30_000, step=step, seed=step > 0.07)[0] for step in (0.1, 0.05))
     assert coarse.mean() == pytest.approx(fine.mean(), abs=4 * coarse.std() * np.sqrt(2 / len(coarse)) + 1e-3)
+
+
+@pytest.mark.parametrize(("nudge", "time"), [(1e-6, np.log(1e6)), (1e-3, np.log(1e3)), (0.0, np.nan)])
+def test_without_noise_a_start_leaves_at_the_logarithm_of_its_distance_from_the_stable_manifold(nudge, time):
+    shared = {"d": 20, "withheld": 1.0, "withheld_stable": 1.0, "noise": False, "nudge": nudge, "walkers": 3}
+    shared |= {"step": 0.1, "horizon": 20.0}
+    found = escapes(Stack([{**shared, "lam": 0.5, "beta": 10.0, "seed": 1}], shared, folder=None))
+    assert found["exit"][0] == pytest.approx(time, abs=0.01, nan_ok=True)
+    assert found["still"][0] == np.isnan(time)
