@@ -16,6 +16,10 @@ class CorruptedError(InputError):
     """A file whose content is not what was written."""
 
 
+# A thousand settings of an axis are no help.
+LISTED = 20
+
+
 def unknown(where: str, what: str, found: object, allowed: Iterable[object]) -> InputError:
     """An InputError for a name that does not exist, with the nearest one that does.
 
@@ -27,5 +31,6 @@ def unknown(where: str, what: str, found: object, allowed: Iterable[object]) -> 
     """
     names = sorted(str(name) for name in allowed)
     near = get_close_matches(str(found), names, n=1, cutoff=0.5)
-    hint = f'did you mean "{near[0]}"?' if near else f"allowed: {', '.join(names)}"
+    listed = ", ".join(names[:LISTED]) + (f", … ({len(names)} in all)" if len(names) > LISTED else "")
+    hint = f'did you mean "{near[0]}"?' if near else f"allowed: {listed}"
     return InputError(f'{where}: unknown {what} "{found}"; {hint}')
