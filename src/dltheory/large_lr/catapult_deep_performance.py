@@ -11,98 +11,24 @@ Corrections of the catalogue, made before any sweep:
 - the argmin of a noisy error lies beyond 2 for most shuffles, too; the claim is on the gap, positive when it does.
 """
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from functools import partial
 
 from dlatlas import Study, but, claim, count, derived, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, smallest, threshold
-from dltheory.theory.catapult import EDGE, RELU_MAXIMUM
+from dltheory.measures.curvature_over_start import (
+    GUESS,
+    at_equal_time,
+    curvature_at,
+    curvature_over_start,
+    stable_at,
+    steps_over_curvature,
+    trains,
+)
+from dltheory.theory.catapult import EDGE, RELU_MAXIMUM, flattest
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-LANCZOS = 12
-TRAINED = 0.25
-"""A run has trained if its last loss is below half the loss of no output at all."""
-GUESS = 0.9
-"""Error of a guess among ten classes."""
-SHORTEST = 0.5
-"""The smallest eta lambda_0: after ``steps`` SHORTEST / (eta lambda_0) steps, all runs have the same eta t."""
 NETWORK, TWIN = {"linearised": False}, {"linearised": True}
 BELOW, BEYOND = ({**NETWORK, "eta_lambda0": between} for between in ((None, 1.99), (2.01, 9.99)))
 BEST = {**NETWORK, "eta_lambda0": (2.01, 11.99)}
-
-
-def setup(built: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The step size in units of the measured curvature: lr = eta_lambda0 / lambda_0, once a seed."""
-    import torch
-
-    from dlatlas.measures.curvature import gauss_newton_matvec
-    from dlatlas.measures.lanczos import extreme_eigenvalues, start_vectors
-
-    seeds = [run["seed"] for run in built.stack.runs]
-    first = [seeds.index(seed) for seed in dict.fromkeys(seeds)]
-    start, held = ({name: value[first] for name, value in part.items()} for part in (built.parameters, built.buffers))
-    x, y = (built.of_runs(name) for name in ("x", "y"))
-    shared = len(built.x) == 1
-    x, y = (x, y) if shared else (x[first], y[first])
-    matvec = gauss_newton_matvec(built.model, built.loss, start, held, x, y, shared_data=shared)
-    keys = [built.stack.key(run, ("seed",)) for run in first]
-    size = sum(value[0].numel() for value in start.values())
-    top = extreme_eigenvalues(matvec, start_vectors(keys, size), 3 * LANCZOS).values[:, 0]
-    place = torch.tensor([list(dict.fromkeys(seeds)).index(seed) for seed in seeds])
-    return {"lr": built.hyper["eta_lambda0"] / top[place]}
-
-
-def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Top eigenvalue of the Hessian of the training loss over lambda_0, and how well it is known."""
-    from dlatlas.measures.curvature import top_hessian_eigenvalue
-
-    if stack["linearised"]:
-        return dict.fromkeys(("curvature", "residual"), np.full(len(stack), np.nan))
-    value, residual = top_hessian_eigenvalue(
-        trained.loss_of_parameters, trained.parameters, trained.buffers, *trained.data(), keys=trained.keys,
-        steps=LANCZOS, shared_data=trained.shared_data,
-    )  # fmt: skip
-    start = (trained.hyper["eta_lambda0"] / trained.hyper["lr"]).numpy()
-    return {"curvature": value.numpy() / start, "residual": residual.numpy() / start}
-
-
-def theory(cube: "xr.Dataset") -> "xr.Dataset":
-    """The largest curvature at which descent is stable at a minimum over that at the start, 2 / (eta lambda_0).
-
-    And the weights of the kept steps that read a variable off at equal eta t, linear in ln t.
-    """
-    rate, kept = cube["eta_lambda0"], cube["step"].values.clip(min=0.5)  # nothing is read off at step 0
-    due = int(cube["steps"]) * SHORTEST / rate.values
-    weights = np.array([[np.interp(np.log(t), np.log(kept), row) for row in np.eye(len(kept))] for t in due])
-    bound = (EDGE / rate).to_dataset(name="bound")
-    return bound.assign(at_equal_time=((*rate.dims, "step"), weights))
-
-
-def trains(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
-    """Whether a run has trained."""
-    return cube["train_loss"].isel(step=-1) < TRAINED
-
-
-def curvature(cube: "xr.Dataset", step: int) -> "xr.DataArray":
-    """Curvature over lambda_0 of runs that have trained, at the start (0) or at the end (-1)."""
-    return cube["curvature"].isel(step=step).where(trains(cube, cube))
-
-
-def stable(cube: "xr.Dataset", theory: "xr.Dataset", step: int) -> "xr.DataArray":
-    """Whether it is at most 2 / eta."""
-    found = curvature(cube, step)
-    return (found <= theory["bound"]).astype(float).where(found.notnull())
-
-
-def at_equal_time(cube: "xr.Dataset", theory: "xr.Dataset", name: str) -> "xr.DataArray":
-    """A variable at the eta t that the smallest step reaches at the end."""
-    weight = theory["at_equal_time"]
-    return (cube[name] * weight).where(weight > 0, 0.0).sum("step", skipna=False)
-
-
 CONSTANT = "in linearised networks, whose curvature is λ₀ for ever"
 EDGES, STEP = {"x": [EDGE, RELU_MAXIMUM]}, "step size  ηλ₀"
 
@@ -131,24 +57,24 @@ STUDY = Study(
         "eta_lambda0": number(1.0, "step size times top eigenvalue of the Gauss-Newton matrix at the start", low=0.0),
     },
     shape=["inputs", "width", "depth", "outputs", "linearised", "n_train"],
-    setup=setup,
-    measure=measure,
+    setup=steps_over_curvature,
+    measure=curvature_over_start,
     variables={
         "curvature": variable("largest eigenvalue of the Hessian over λ₀", "lewkowycz2020", CONSTANT),
         "residual": variable("residual |Hv - λv| of it over λ₀", "Golub & Van Loan, section 8.1", CONSTANT),
     },
     cost=lambda run: run["width"] * (64.0 + run["width"]) * (2 if run["linearised"] else 1),
-    theory=theory,
+    theory=flattest,
     observables={
         "trains": derived("share of runs that train", trains),
-        "final": derived("curvature over λ₀ after training", lambda cube, theory: curvature(cube, -1)),
-        "flow": derived("curvature over λ₀ at equal ηt", lambda cube, theory: at_equal_time(cube, theory, "curvature")),
-        "stable": derived("final ηλ of at most 2", lambda cube, theory: stable(cube, theory, -1)),
-        "stable_at_start": derived("first ηλ of at most 2", lambda cube, theory: stable(cube, theory, 0)),
+        "final": derived("curvature over λ₀ after training", partial(curvature_at, -1)),
+        "flow": derived("curvature over λ₀ at equal ηt", partial(at_equal_time, "curvature")),
+        "stable": derived("final ηλ of at most 2", partial(stable_at, -1)),
+        "stable_at_start": derived("first ηλ of at most 2", partial(stable_at, 0)),
         "last_error": derived("test error after equal steps",
                               lambda cube, theory: cube["test_error"].isel(step=-1).fillna(GUESS)),
         "timed_error": derived("test error at equal ηt",
-                               lambda cube, theory: at_equal_time(cube, theory, "test_error").fillna(GUESS)),
+                               lambda cube, theory: at_equal_time("test_error", cube, theory).fillna(GUESS)),
     },
     claims=[
         claim(

@@ -1,7 +1,12 @@
-"""Gradient descent on a two-layer linear network with one sample, reduced exactly to two numbers."""
+"""Large steps: descent on a two-layer linear network with one sample, reduced exactly to two numbers; bounds beyond."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 EDGE, MAXIMUM = 2.0, 4.0
 """Step sizes in units of 1 / lambda_0 at which the catapult phase begins, and beyond which training diverges."""
@@ -43,3 +48,21 @@ def catapult_map(
     finite = np.isfinite(f) & np.isfinite(kernel)
     ended = {"f": f, "kernel": kernel, "peak": peak}
     return {**{name: np.where(finite, value, np.nan) for name, value in ended.items()}, "peak_step": peak_step}
+
+
+def flattest(cube: "xr.Dataset", shortest: float = 0.5) -> "xr.Dataset":
+    """Where a network of any depth may land: ``bound``, the largest stable curvature over lambda_0, 2 / (eta lambda_0).
+
+    Besides ``at_equal_time``, weights of the kept steps that read a variable off at the eta t which the smallest eta
+    lambda_0 reaches in all ``steps``: linear in ln t, and nothing is read off at step 0.
+
+    Args:
+        cube: of runs with ``eta_lambda0`` and ``steps``, and a dimension ``step``.
+        shortest: the smallest eta lambda_0.
+
+    Source: linear stability of descent at a minimum; Lewkowycz et al. 2020 (arXiv 2003.02218).
+    """
+    rate, kept = cube["eta_lambda0"], cube["step"].values.clip(min=0.5)
+    due = int(cube["steps"]) * shortest / rate.values
+    weights = np.array([[np.interp(np.log(t), np.log(kept), row) for row in np.eye(len(kept))] for t in due])
+    return (EDGE / rate).to_dataset(name="bound").assign(at_equal_time=((*rate.dims, "step"), weights))
