@@ -310,9 +310,9 @@ def fitted_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.f
     n = good.sum(-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y = (np.where(good, value, 0.0) for value in np.broadcast_arrays(x, y))
+        varies = np.where(good, x, -np.inf).max(-1) > np.where(good, x, np.inf).min(-1)
         x = np.where(good, x - x.sum(-1, keepdims=True) / n, 0.0)
-        square = (x * x).sum(-1)
-        return np.where((n[..., 0] >= 2) & (square > 0), (x * y).sum(-1) / square, np.nan)
+        return np.where(varies, (x * y).sum(-1) / (x * x).sum(-1), np.nan)
 
 
 def rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
