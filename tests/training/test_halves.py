@@ -101,7 +101,7 @@ SCRIPT = """
 import json, resource, runpy, sys
 from pathlib import Path
 import torch
-from dlatlas import sweep
+from dlatlas.declare import sweep
 from dlatlas.measures import job as measures
 from dlatlas.training import fit, job
 job_tests, home, room = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])

@@ -77,12 +77,12 @@ def test_another_measure_s_edit_does_nothing(repo):
 
 
 def test_an_edited_claim_is_judged_again(repo):
-    repo.edit(STUDY, "AtLeast(0.95)", "AtLeast(0.9)")
+    repo.edit(STUDY, ">= 0.95", ">= 0.9")
     assert repo.jobs() == {"verdict": 1, "figure": 1, "atlas": 1}
 
 
 def test_an_edited_figure_is_drawn_again(repo):
-    repo.edit(STUDY, 'ylabel="runs', 'ylabel="share of runs')
+    repo.edit(STUDY, '"eta_lambda", by="optimizer"', '"eta_lambda", log="x", by="optimizer"')
     assert repo.jobs() == {"figure": 1, "atlas": 1}
 
 

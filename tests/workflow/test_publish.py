@@ -45,7 +45,7 @@ def test_a_fresh_clone_with_pulled_results_runs_nothing(published, tmp_path):
 def test_an_edited_claim_is_judged_from_the_pulled_cube_and_the_ledger_s_diff_is_what_changed(published, tmp_path):
     clone = published.clone(tmp_path / "clone")
     assert clone.dlatlas("pull", "edge").returncode == 0
-    clone.edit("src/dltheory/edge.py", "AtLeast(0.95)", "AtLeast(1.5)")
+    clone.edit("src/dltheory/edge.py", ">= 0.95", ">= 1.5")
     clone.commit("Ask for more")
     assert clone.jobs() == {"verdict": 1, "figure": 1, "atlas": 1}
     done = clone.snakemake()
