@@ -42,7 +42,8 @@ def opened(browser, plan):
 
 def visible(browser, key="title"):
     rows = "[...document.querySelectorAll('#studies tbody tr')].filter(r => r.offsetHeight)"
-    return browser.execute_script(f"return {rows}.map(r => r.dataset[arguments[0]])", key)
+    word = "r.querySelector('.headline').textContent" if key == "title" else "r.dataset[arguments[0]]"
+    return browser.execute_script(f"return {rows}.map(r => {word})", key)
 
 
 def find(browser, selector):
@@ -134,7 +135,7 @@ def contrast(browser, selector):
     return browser.execute_script(script, selector)
 
 
-TEXTS = ("body", ".meta", ".verdict.supported", ".verdict.refuted", ".verdict.undecided", ".numbers")
+TEXTS = ("body", ".meta", ".verdict.supported", ".verdict.refuted", ".verdict.undecided", ".claims span")
 
 
 def test_text_is_readable_by_day_and_by_night(opened):
