@@ -289,11 +289,11 @@ def test_parsing_is_light_and_writes_nothing(repo):
     )
     before = sorted(repo.path.rglob("*"))
     times, least = [float("inf")], [float("inf")]
-    while min(times) >= max(0.5, 4 * min(least)) and len(times) < 10:  # another test may hold the core
+    while min(times) >= max(0.5, 6 * min(least)) and len(times) < 10:  # another test may hold the core
         done = repo.python("-c", code)
         seconds, heavy = done.stdout.split(" ", 1)
         assert heavy.strip() == "[]", done.stdout + done.stderr
         times.append(float(seconds))
         least.append(float(repo.python("-c", imports).stdout))
-    assert min(times) < max(0.5, 4 * min(least))  # half a second, or as much more as this machine is slower
+    assert min(times) < max(0.5, 6 * min(least))  # half a second, or as much more as this machine is slower
     assert sorted(repo.path.rglob("*")) == before
