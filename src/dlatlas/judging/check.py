@@ -1,5 +1,6 @@
 """A verdict again, from the cube alone."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,17 @@ def check_study(study: "Study", results: Path) -> str:
     return summary(again)
 
 
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Whether two parts of a verdict say the same, numbers up to the order in which another processor sums."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+    return bool(one == other)
+
+
 def compare(where: str, again: Mapping[str, Any], said: Mapping[str, Any]) -> None:
     """Compares a verdict with the one that was written.
 
@@ -54,11 +66,14 @@ def compare(where: str, again: Mapping[str, Any], said: Mapping[str, Any]) -> No
         AtlasError: they differ, and in what.
     """
     for key in again:
-        if again[key] != said.get(key) and key != "claims":
+        if key != "claims" and not _same(again[key], said.get(key)):
             raise AtlasError(f"{where}: {key} is {said.get(key)!r}, computed again it is {again[key]!r}")
-    for new, old in zip(again["claims"], said["claims"]):
+    names = [[claim["name"] for claim in record["claims"]] for record in (said, again)]
+    if names[0] != names[1]:
+        raise AtlasError(f"{where}: claims are {', '.join(names[0])}, computed again they are {', '.join(names[1])}")
+    for new, old in zip(again["claims"], said["claims"], strict=True):
         for key in new:
-            if new[key] != old.get(key):
+            if not _same(new[key], old.get(key)):
                 raise AtlasError(
                     f"{where}: claim {new['name']}: {key} is {old.get(key)!r}, computed again it is {new[key]!r}"
                 )
