@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlatlas.declare import registry
-from dlatlas.declare.registry import data_file, load, makers, named, root
+from dlatlas.declare.registry import data_file, dimensions, load, makers, named, root
 from dlatlas.errors import InputError
 from dlatlas.identity import code
 from dlatlas.planning.plan import Plan, Settings
@@ -200,3 +200,29 @@ def test_names_are_read_without_importing_what_they_name():
         "sys.exit('torch' in sys.modules or not all(found))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "asked", "found"),
+    [
+        ("data/rings.py", 'FILE = "r" + "ings"\n', data_file, "'r' \\+ 'ings' is not known"),
+        ("measures/depth.py", NEW["measures/depth.py"].replace('"depth")', '"depth", dims=DIMS)'), dimensions, "DIMS"),
+        (
+            "measures/depth.py",
+            NEW["measures/depth.py"].replace('"depth")', '"depth", dims=("a", B))'),
+            dimensions,
+            "B is not known",
+        ),
+    ],
+)
+def test_what_is_read_and_not_run_is_written_in_words(somebody, file, text, asked, found):
+    somebody.write(file, text)
+    module = f"{somebody.package}.{file.removesuffix('.py').replace('/', '.')}"
+    with pytest.raises(InputError, match=found) as told:
+        asked(f"{module}:depth_of_net")
+    assert str(told.value).count("\n") == 0
+
+
+def test_a_file_with_a_type_hint_is_a_file(somebody):
+    somebody.write("data/rings.py", 'FILE: str = "rings"\n' + NEW["data/rings.py"])
+    assert data_file(f"{somebody.package}.data.rings:rings") == "rings"

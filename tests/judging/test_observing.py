@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dlatlas.errors import InputError
 from dlatlas.judging.sample import Sample, Shuffle
 
 SIZE, SEEDS = 5, 4
@@ -47,3 +48,23 @@ def test_an_observable_is_given_only_what_it_asks_for(sample):
 
     sample.observe(of)
     assert seen[:3] == [[], ["a"], ["a", "c"]]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda cube, theory: cube["a"].mean("seed"),
+        lambda cube, theory: cube["a"] - cube["a"].mean("seed"),
+        lambda cube, theory: cube["a"].median(),
+    ],
+    ids=["averaged", "less the average", "one number"],
+)
+def test_an_observable_that_mixes_seeds_is_refused(sample, of):
+    with pytest.raises(InputError, match="observable mixed: of one seed alone it is another"):
+        Sample(sample.cube, sample.theory, {"mixed": of}).observe("mixed")
+
+
+def test_a_prediction_that_has_no_seeds_mixes_none(sample):
+    theory = xr.Dataset({"same": ("x", np.arange(5.0))})
+    found = Sample(sample.cube, theory, {"of_theory": lambda cube, theory: theory["same"] ** 2}).observe("of_theory")
+    np.testing.assert_array_equal(found, np.arange(5.0) ** 2)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dlatlas.judging.sample import LeaveOneOut, Sample
+from dlatlas.judging.reduction import LeaveOneOut
+from dlatlas.judging.sample import Sample
 from dlatlas.judging.statistics import average, exponent
 
 

@@ -166,7 +166,8 @@ def test_a_peak_is_where_the_mean_or_each_seed_is_largest(value):
     bent = lambda cube, _: -((np.log(cube["width"] / 40)) ** 2) + 0 * cube["gap"]  # noqa: E731
     assert value(peak(bent, along="width")) == 32
     assert value(peak(bent, along="width", end="smallest")) == 512
-    own = lambda cube, _: -((cube["width"] - xr.DataArray([8, 8, 32, 32, 512], dims="seed")) ** 2)  # noqa: E731
+    places = xr.DataArray([8, 8, 32, 32, 512], {"seed": range(5)})
+    own = lambda cube, _: -((cube["width"] - places.sel(seed=cube["seed"])) ** 2)  # noqa: E731
     assert value(peak(own, along="width", by="runs")) == pytest.approx((8 + 8 + 32 + 32 + 512) / 5)
     assert value(peak(own, along="width")) == 128  # nearest to the mean of these
 

@@ -83,8 +83,8 @@ def data_file(place: str) -> str | None:
     """The prepared file that a data set lies in, the constant ``FILE`` of its module; None for one that is drawn."""
     path = _path(place.partition(":")[0])
     for statement in _body(path) if path else ():
-        if isinstance(statement, ast.Assign) and _targets(statement) == ["FILE"]:
-            return str(ast.literal_eval(statement.value))
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and "FILE" in _targets(statement):
+            return _constant(path, statement.value)
     return None
 
 
@@ -97,8 +97,28 @@ def dimensions(place: str) -> tuple[str, ...]:
             for call in statement.decorator_list:
                 if isinstance(call, ast.Call):
                     said = [keyword.value for keyword in call.keywords if keyword.arg == "dims"] + call.args[3:4]
-                    return tuple(ast.literal_eval(said[0])) if said else ()
+                    return _constants(path, said[0]) if said else ()
     return ()
+
+
+def _constants(path: Path | None, node: ast.expr) -> tuple[str, ...]:
+    """A tuple or list of words that stands in a source file."""
+    if not isinstance(node, ast.Tuple | ast.List):
+        raise InputError(
+            f"{path}:{node.lineno}: {ast.unparse(node)} is not known before the file is run; write the words"
+        )
+    return tuple(_constant(path, element) for element in node.elts)
+
+
+def _constant(path: Path | None, node: ast.expr) -> str:
+    """A word that stands in a source file.
+
+    Raises:
+        InputError: it would have to be computed: files are read here, not run.
+    """
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise InputError(f'{path}:{node.lineno}: {ast.unparse(node)} is not known before the file is run; write "..."')
+    return node.value
 
 
 def makers(packages: Iterable[str]) -> list[str]:
@@ -165,7 +185,7 @@ def _things(room: str, path: Path) -> list[str]:
             found += [statement.name] if room == "models" and _is_module(statement) else []
         elif isinstance(statement, ast.FunctionDef):
             found += [statement.name] if _is_thing(room, statement) else []
-        elif isinstance(statement, ast.Assign):
+        elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
             made = {"optimizers": ("UpdateRule",), "measures": ("family", "family_of")}.get(room, ())
             found += _targets(statement) if _called(statement.value) in made else []
     return [name for name in found if not name.startswith("_")]
@@ -187,8 +207,9 @@ def _called(node: ast.expr) -> str:
     return ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
 
 
-def _targets(statement: ast.Assign) -> list[str]:
-    return [node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+def _targets(statement: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
 def _words(symbol: str) -> str:

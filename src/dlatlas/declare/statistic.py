@@ -41,7 +41,7 @@ class Statistic:
         of: what is looked at; several where it compares them.
         compute: ``(sample, statistic) -> (draw,)``.
         words: what it is, in words; ``{of}`` stands for the label of what it looks at, ``{}`` for each of its parts.
-        where: where it is looked at, see `dlatlas.judging.sample.select`.
+        where: where it is looked at, see `dlatlas.judging.selection.select`.
         by: how the runs of one setting become one number.
         along: the coordinate, variable or observable on its x axis, if it has one.
         settings: the rest: tolerances, levels, other predictions.

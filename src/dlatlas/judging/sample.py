@@ -15,35 +15,17 @@ from numpy.typing import NDArray
 
 from dlatlas.declare.statistic import By
 from dlatlas.errors import InputError, unknown
+from dlatlas.judging import reduction
+from dlatlas.judging.reduction import LeaveOneOut, middle
+from dlatlas.judging.selection import narrowed
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 DRAW = "draw"
-NUMBERS = 2**23
-"""About this many numbers are held at once (64 MiB); more draws go in turns."""
-CLOSE = 1e-9
-"""Relative distance up to which a number is a coordinate's value, far below any spacing."""
 
 Observable = Callable[["xr.Dataset", "xr.Dataset"], "xr.DataArray"]
-
-
-class LeaveOneOut:
-    """The draws of the jackknife: every seed is left out once.
-
-    Means over them need no list of who is in; where one is needed it is made.
-    """
-
-    def __init__(self, seeds: int) -> None:
-        self.seeds = seeds
-
-    def __len__(self) -> int:
-        return self.seeds
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.int64]:  # noqa: ANN401
-        index = np.arange(self.seeds - 1)[None]
-        return index + (index >= np.arange(self.seeds)[:, None])
 
 
 @dataclass(frozen=True)
@@ -146,7 +128,7 @@ class Sample:
             if "seed" not in values.dims:
                 found, dims = found[..., 0], dims[:-1]
         else:
-            found, dims = _middle(array, by, seeds), (DRAW, *kept)
+            found, dims = middle(array, by, seeds), (DRAW, *kept)
         return xr.DataArray(np.broadcast_to(found, (self.draws, *found.shape[1:])), coords, dims)
 
     def each(self, where: Mapping[str, Any]) -> "Iterator[tuple[xr.Dataset, xr.Dataset]]":
@@ -169,7 +151,10 @@ class Sample:
     def _observed(self, of: "str | Observable", where: dict[str, Any]) -> "xr.DataArray":
         if self.shuffle is None:
             cube, theory = narrowed(self.cube, self.theory, where)
-            return self.look(of, cube, theory)
+            found = self.look(of, cube, theory)
+            if callable(of) or of in self.observables:
+                self._run_by_run(of, cube, theory, found)
+            return found
         # What does not move along the shuffled dimension is selected first, so that little is copied.
         still = {name: value for name, value in where.items() if self.shuffle.along not in _dims(self.cube, name)}
         moving = {name: value for name, value in where.items() if name not in still}
@@ -189,6 +174,24 @@ class Sample:
             return self.look(of, *narrowed(cube.assign(moved), theory, moving))
 
         return _together(observed, self.shuffle.orders, sum(cube[name].size for name in names))
+
+    def _run_by_run(
+        self, of: "str | Observable", cube: "xr.Dataset", theory: "xr.Dataset", found: "xr.DataArray"
+    ) -> None:
+        """Compares with the observable of the last seed alone.
+
+        Raises:
+            InputError: it mixes the seeds: seeds drawn afterwards would give too narrow an interval, if any.
+        """
+        if cube.sizes.get("seed", 1) < 2:
+            return
+        last = {"seed": slice(-1, None)}
+        alone = self.look(of, *(data.isel(last) if "seed" in data.dims else data for data in (cube, theory)))
+        if not _same(found.isel(last) if "seed" in found.dims else found, alone):
+            name = of if isinstance(of, str) else getattr(of, "__name__", repr(of))
+            raise InputError(
+                f"observable {name}: of one seed alone it is another; leave the mean over seeds to the statistic"
+            )
 
     def look(self, of: "str | Observable", cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
         """An observable of a cube and a theory as they are."""
@@ -278,7 +281,7 @@ def _together(
     """All draws at once, as many as memory holds, or one after the other where the function cannot carry them."""
     import xarray as xr
 
-    parts = max(1, min(len(orders), NUMBERS // max(1, size)))
+    parts = max(1, min(len(orders), reduction.NUMBERS // max(1, size)))
     first, last = (observed(orders[at], False) for at in (np.s_[:1], np.s_[-1:]))
     try:
         many = [observed(orders[at : at + parts], True) for at in range(0, len(orders), parts)]
@@ -296,150 +299,3 @@ def _same(one: "xr.DataArray", other: "xr.DataArray") -> bool:
         return False
     values, others = (each.transpose(*other.dims).values.astype(float) for each in (one, other))
     return np.allclose(values, others, rtol=1e-9, equal_nan=True)
-
-
-def _middle(array: NDArray[np.float64], by: By, seeds: NDArray[np.int64] | LeaveOneOut | None) -> NDArray[np.float64]:
-    """``(draw, *kept, other, seed)`` -> ``(draw, *kept)``."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if by == "log mean":
-            return np.exp(_middle(np.log(np.where(array > 0, array, np.nan)), "mean", seeds))
-        if by == "median":
-            return _median(array, seeds)
-        if by == "spread":
-            return _spread(array, seeds)
-        missing = np.isnan(array)
-        whole = not missing.any()
-        if not whole:
-            array = np.where(missing, 0.0, array)
-        total = array[..., 0, :] if array.shape[-2] == 1 else array.sum(-2)
-        count = (~missing).sum(-2).astype(float) if not whole else np.full((1,) * total.ndim, float(array.shape[-2]))
-        if seeds is None:
-            return total.sum(-1) / (count.sum(-1) if not whole else count[..., 0] * total.shape[-1])
-        if isinstance(seeds, LeaveOneOut):
-            left, of = (_left_out(part[0]) for part in (total, np.broadcast_to(count, total.shape)))
-            return left / of
-        if not np.isfinite(total).all():  # 0 times infinity would be NaN
-            total, count = (np.moveaxis(np.broadcast_to(part, total.shape)[0][..., seeds], -2, 0)
-                            for part in (total, count))  # fmt: skip
-            return total.sum(-1) / count.sum(-1)
-        size = array.shape[-1]  # how often each seed is drawn: one product of matrices then does for all draws
-        place = (np.arange(len(seeds))[:, None] * size + seeds).ravel()
-        weights = np.bincount(place, minlength=len(seeds) * size).reshape(len(seeds), size).astype(float)
-        drawn = np.moveaxis(total[0] @ weights.T, -1, 0)
-        return drawn / (count[0, ..., 0] * size if whole else np.moveaxis(count[0] @ weights.T, -1, 0))
-
-
-def _spread(array: NDArray[np.float64], seeds: NDArray[np.int64] | LeaveOneOut | None) -> NDArray[np.float64]:
-    """Standard deviation over seeds, with one degree of freedom less, and its mean over the others."""
-    off = array - np.nanmean(array, axis=-1, keepdims=True)  # else the two moments would lose digits
-    known = np.isfinite(array).astype(float)
-    mean, square, share = (_middle(part[..., None, :], "mean", seeds) for part in (off, off**2, known))
-    size = array.shape[-1] if seeds is None else np.asarray(seeds).shape[1]
-    variance = np.maximum(square - mean**2, 0) * (share * size) / (share * size - 1)
-    return np.nanmean(np.sqrt(variance), axis=-1)
-
-
-def _left_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum over all seeds but one, for each of them, ``(seed, ...)``; an infinity is left out with its seed."""
-
-    def others(values: NDArray[Any]) -> NDArray[Any]:
-        return values.sum(-1, keepdims=True) - values
-
-    wild = ~np.isfinite(values)
-    found = others(np.where(wild, 0.0, values))
-    if wild.any():
-        above, below, lost = (
-            others(kind.astype(int)) > 0 for kind in (values == np.inf, values == -np.inf, np.isnan(values))
-        )
-        found = np.where(above, np.inf, np.where(below, -np.inf, found))
-        found = np.where(lost | above & below, np.nan, found)
-    return np.moveaxis(found, -1, 0)
-
-
-def _median(array: NDArray[np.float64], seeds: NDArray[np.int64] | LeaveOneOut | None) -> NDArray[np.float64]:
-    if seeds is None:
-        return _sorted_median(array.reshape(*array.shape[:-2], -1))
-    seeds = np.asarray(seeds)
-    parts = max(1, NUMBERS // max(1, array[0].size))
-    found = []
-    for at in range(0, len(seeds), parts):
-        drawn = np.moveaxis(array[0][..., seeds[at : at + parts]], -2, 0)
-        found.append(_sorted_median(drawn.reshape(*drawn.shape[:-2], -1)))
-    return np.concatenate(found)
-
-
-def _sorted_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median over the last dimension, NaN left out; NumPy's own goes row by row."""
-    values = np.sort(values, axis=-1)
-    count = (~np.isnan(values)).sum(-1, keepdims=True)
-    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, values.shape[-1] - 1)
-    middle = (np.take_along_axis(values, low, -1) + np.take_along_axis(values, high, -1)) / 2
-    return np.where(count > 0, middle, np.nan)[..., 0]
-
-
-def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
-    """The part of a data set in which coordinates have given values.
-
-    Args:
-        data: a cube, or a theory on its coordinates.
-        where: coordinate -> one value, a list of values, or a pair (low, high) of which each end may be None. Numbers
-            are taken as equal within round-off. A dimension of which one place is left over is dropped for a single
-            value, and kept for lists and pairs.
-
-    Raises:
-        InputError: a coordinate or a value that is not there, with those that are.
-    """
-    kept: dict[Hashable, NDArray[np.bool_]] = {}
-    single = set()
-    for name, wanted in where.items():
-        if name not in data.coords:
-            raise unknown("where", "coordinate", name, [str(key) for key in data.coords])
-        coordinate = data.variables[name]
-        chosen = _wanted(name, np.atleast_1d(coordinate.values), wanted)
-        if coordinate.ndim:
-            (dim,) = coordinate.dims
-            kept[dim] = kept[dim] & chosen if dim in kept else chosen
-            if not isinstance(wanted, tuple | list):
-                single.add(dim)
-    places: dict[Hashable, Any] = {}
-    for dim, chosen in kept.items():
-        found = np.flatnonzero(chosen)
-        if dim in single and len(found) == 1:
-            places[dim] = int(found[0])
-        elif len(found) < len(chosen):
-            places[dim] = found
-    return data.isel(places) if places else data
-
-
-def _wanted(name: str, values: NDArray[Any], wanted: Any) -> NDArray[np.bool_]:  # noqa: ANN401
-    chosen = np.full(len(values), isinstance(wanted, tuple))
-    if isinstance(wanted, tuple):
-        low, high = wanted
-        if low is not None:
-            chosen &= (values >= low) | _equal(values, low)
-        if high is not None:
-            chosen &= (values <= high) | _equal(values, high)
-        if not chosen.any():
-            raise InputError(f"where: {name} has no value from {low} to {high}; it has {values.tolist()}")
-        return chosen
-    for value in wanted if isinstance(wanted, list) else [wanted]:
-        found = _equal(values, value)
-        if not found.any():
-            raise unknown("where", f"value of {name}", value, values.tolist())
-        chosen |= found
-    return chosen
-
-
-def _equal(values: NDArray[Any], value: Any) -> NDArray[np.bool_]:  # noqa: ANN401
-    if np.issubdtype(values.dtype, np.number) and isinstance(value, int | float) and not isinstance(value, bool):
-        return np.isclose(values.astype(float), value, rtol=CLOSE, atol=0.0)
-    return values == value
-
-
-def narrowed(
-    cube: "xr.Dataset", theory: "xr.Dataset", where: Mapping[str, Any] | None
-) -> "tuple[xr.Dataset, xr.Dataset]":
-    """The part of both, the theory's by those of the coordinates that it has."""
-    where = where or {}
-    known = {name: value for name, value in where.items() if name in theory.coords}
-    return select(cube, where), select(theory, known)

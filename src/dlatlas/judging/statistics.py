@@ -88,7 +88,7 @@ def deviation(
     Args:
         of: what was measured.
         prediction: what it is compared with; the prediction of the same name if None.
-        where: see `dlatlas.judging.sample.select`.
+        where: see `dlatlas.judging.selection.select`.
         by: how runs become one number, of the prediction, too, where it differs from seed to seed.
         worst: the largest over settings, not the mean.
     """
@@ -124,7 +124,7 @@ def agreement(
         of: what was measured.
         tolerance: relative to the prediction.
         prediction: what it is compared with; the prediction of the same name if None.
-        where: see `dlatlas.judging.sample.select`.
+        where: see `dlatlas.judging.selection.select`.
         by: how runs become one number; ``runs`` to judge each for itself.
     """
 
@@ -161,7 +161,7 @@ def slope(
     Args:
         of: what is on the y axis.
         along: what is on the x axis: a coordinate, or another observable of the same dimensions.
-        where: see `dlatlas.judging.sample.select`.
+        where: see `dlatlas.judging.selection.select`.
         by: how runs (and dimensions that are neither along nor in ``each``) become one number; ``runs`` fits all runs.
         each: dimensions along which slopes are taken one by one and averaged.
         log: axes whose logarithm is taken: "", "x", "y" or "xy".
@@ -276,7 +276,7 @@ def statistic(
             Written with named dimensions, it works for a thousand draws as for one.
         of: what it looks at.
         words: what it computes, for the page; ``{name}`` stands for a setting.
-        where: see `dlatlas.judging.sample.select`.
+        where: see `dlatlas.judging.selection.select`.
         by: how runs become one number.
         keep: the dimensions that are not averaged; all of them if None.
         units: of the result.

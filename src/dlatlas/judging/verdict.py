@@ -19,7 +19,8 @@ from dlatlas.declare.bounds import Bounds
 from dlatlas.declare.statistic import Statistic
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.streams import stream
-from dlatlas.judging.sample import LeaveOneOut, Sample, Shuffle
+from dlatlas.judging.reduction import LeaveOneOut
+from dlatlas.judging.sample import Sample, Shuffle
 from dlatlas.judging.words import quantity
 
 if TYPE_CHECKING:

@@ -32,6 +32,8 @@ STAGES = {
 JUDGING = (
     "dlatlas.judging.verdict:judge_study",
     "dlatlas.judging.sample",
+    "dlatlas.judging.selection",
+    "dlatlas.judging.reduction",
     "dlatlas.judging.statistics",
     "dlatlas.declare.statistic",
     "dlatlas.declare.bounds",

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.errors import unknown
-from dlatlas.judging.sample import Sample, select
+from dlatlas.judging.sample import Sample
+from dlatlas.judging.selection import select
 from dlatlas.judging.words import label
 from dlatlas.plotting.style import (
     CONTROL,

@@ -99,7 +99,7 @@ def versus(
         sample: the cube, its theory and the study's observables.
         of: an observable, a variable, or a function of (cube, theory).
         along: a coordinate of one dimension.
-        where: which runs, see `dlatlas.judging.sample.select`.
+        where: which runs, see `dlatlas.judging.selection.select`.
         color: of the points.
         label: of the points, for the legend.
         by: mean or median over seeds.

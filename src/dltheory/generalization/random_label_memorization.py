@@ -13,7 +13,7 @@ Corrections of the catalogue, measured by its audit before this study was writte
 from typing import TYPE_CHECKING
 
 from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
-from dlatlas.judging.sample import select
+from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import average, largest, most, smallest, statistic
 from dltheory.measures.explicit_network import construction
 

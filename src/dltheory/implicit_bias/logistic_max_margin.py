@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
-from dlatlas.judging.sample import select
+from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import average, exponent, slope
 from dltheory.theory.hard_margin import log_clock
 from dltheory.theory.late_descent import between_starts, between_steps, late, stability_threshold, support_error

@@ -16,7 +16,7 @@ Corrections of the catalogue:
 from functools import partial
 
 from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
-from dlatlas.judging.sample import select
+from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import Statistic, deviation, exponent, most, peak
 from dlatlas.plotting.style import CONTROL
 from dltheory.measures.ensembles import averaged, line_to, share

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dlatlas.judging.sample import select
+from dlatlas.judging.selection import select
 from dltheory.theory.kolmogorov_smirnov import distance as kolmogorov_smirnov
 
 if TYPE_CHECKING:
