@@ -13,12 +13,13 @@ Corrections of the catalogue:
   batch and lr and is what is tested.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
-from dlatlas.judging.statistics import average, exponent, fitted_slope, statistic
+from dlatlas.judging.statistics import average, exponent, statistic
+from dltheory.measures.relaxation import relaxation_exponent
 from dltheory.measures.wrong_votes import DRAWS, wrong_votes
 from dltheory.theory import majority_vote as vote
 
@@ -31,11 +32,6 @@ NEGATED, TOSSED = {"aggregator": "vote", "attack": "negate"}, {"aggregator": "vo
 FEW = {"step": 0, "coordinate": [2, 5, 8]}
 
 
-def liars(share: Any, workers: Any) -> Any:  # noqa: ANN401
-    """How many of the workers are adversaries: round(share M), at least one where share > 0."""
-    return np.maximum(np.rint(np.multiply(share, workers)), np.greater(share, 0)).astype(int)
-
-
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """With b negating adversaries: binomial tail and its limit, late loss, and a bound on the mean loss."""
     import xarray as xr
@@ -44,7 +40,7 @@ def theory(cube: "xr.Dataset") -> "xr.Dataset":
     start = cube["start"].item() * np.arange(1, d + 1) / d
     late = cube["trace_step"].values[cube["trace_step"].values >= TAIL * steps]
     walk = {"at": late, "start": start, "steps": steps, "lr": lr, "noise": noise, "curvature": h}
-    M, b = cube["workers"], liars(cube["share"], cube["workers"])
+    M, b = cube["workers"], vote.liars(cube["share"], cube["workers"])
     snr = cube["snr"].sel(aggregator="vote", attack="negate", drop=True)
     lead, tail = vote.lead(M, b), xr.apply_ufunc(vote.vote_error, M, b, snr)
     argument = lead * snr.isel(seed=0, step=0, drop=True)
@@ -68,14 +64,6 @@ def late(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
 def falls(cube: "xr.Dataset", theory: "xr.Dataset") -> "xr.DataArray":
     """Whether the loss falls; that of a run that diverged does not."""
     return cube["weight_norm"].isel(step=-1) < cube["weight_norm"].isel(step=0)
-
-
-def relaxation(excess: "xr.DataArray", lead: "xr.DataArray", above: float, below: float) -> np.ndarray:
-    """Exponent of the relaxation time, the sum of (f_t - f_end) / (f_0 - f_end) over half the run, in the lead."""
-    half = excess.isel(trace_step=slice(excess.sizes["trace_step"] // 2))
-    time = half.sum("trace_step") / half.isel(trace_step=0)
-    lead = lead.where((lead > above) & (lead < below))
-    return fitted_slope(*(np.log(each).values.reshape(len(each), -1) for each in (lead, time)))
 
 
 def worst(loss: "xr.DataArray", bound: "xr.DataArray", lead: "xr.DataArray", side: str) -> "xr.DataArray":
@@ -111,7 +99,7 @@ STUDY = Study(
         "start": number(1.0, "largest coordinate at the start"),
     },
     shape=["aggregator", "attack", "d"],
-    setup=lambda built: {"adversaries": liars(built.stack["share"], built.stack["workers"])},
+    setup=lambda built: {"adversaries": vote.liars(built.stack["share"], built.stack["workers"])},
     measure=wrong_votes,
     cost=lambda run: 20.0 + float(run["workers"]),
     variables={
@@ -169,8 +157,8 @@ STUDY = Study(
         claim(
             "slow-down while the vote is a coin toss", "Where (1-2b/M)√M < 1 the time to relax is inverse to it.",
             "drift (2/π)(1-2b/M)√M S of the vote, this study",
-            statistic(relaxation, "excess", "theory.lead", where=NEGATED, above=0, below=1, words="exponent of the "
-                      "relaxation time in (1-2b/M)√M from {above:g} to {below:g}").within(-1.0, 0.15),
+            statistic(relaxation_exponent, "excess", "theory.lead", where=NEGATED, above=0, below=1, words="exponent "
+                      "of the relaxation time in (1-2b/M)√M from {above:g} to {below:g}").within(-1.0, 0.15),
             shuffle="share", only=["loss_trace"], why="the exact chain gives -0.95 here",
             fails=but("Above 2 most votes are right; the speed saturates at lr a step.", above=2, below=np.inf),
         ),

@@ -16,7 +16,7 @@ import numpy as np
 
 from dlatlas import Study, but, choice, claim, count, derived, flag, instead, number, panel, variable
 from dlatlas.judging.statistics import average, largest, most, order
-from dltheory.theory.spectral_margins import distance, scale
+from dltheory.theory.spectral_margins import distance, growth, scale, tracking
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,22 +42,6 @@ def measure(trained: Any, stack: Any) -> dict[str, Any]:  # noqa: ANN401
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
     """The scale R_A |X| / n of the margins at the end, the only prediction that is a number for each run."""
     return scale(cube).to_dataset(name="scale")
-
-
-def tracking(cube: "xr.Dataset", theory: "xr.Dataset", excess: bool) -> "xr.DataArray":
-    """Correlation over training of the Lipschitz product with an error, until the run is at rest."""
-    import xarray as xr
-
-    error, loss = cube["test_error"] - (cube["train_error"] if excess else 0), cube["train_loss"]
-    moving = ~(loss.shift(step=1) <= (1 + 1e-6) * loss.min("step"))  # later checkpoints repeat the network at rest
-    return xr.corr(cube["lipschitz_product"].where(moving), error.where(moving), "step")
-
-
-def growth(cube: "xr.Dataset", theory: "xr.Dataset", margin: bool) -> "xr.DataArray":
-    """Growth of ln(median margin), or of ln(Lipschitz product), from 5 % training error on."""
-    of = cube["margin_quantiles"].sel(quantile=0.5) if margin else cube["lipschitz_product"]
-    ratio = of.isel(step=-1) / of.isel(step=(cube["train_error"] <= 0.05).argmax("step"))
-    return np.log(ratio.where(~(ratio < 0), 0.0))  # a margin below zero bounds nothing
 
 
 def tenth(cube: "xr.Dataset", theory: "xr.Dataset", of: str = "normalised_margin_quantiles") -> "xr.DataArray":

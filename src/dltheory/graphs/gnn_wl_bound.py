@@ -10,63 +10,23 @@ Corrections of the catalogue, each measured here:
 - with random features no output is invariant under renaming the nodes: isomorphic graphs come apart, too.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlatlas import Study, choice, claim, count, derived, panel, variable, where
 from dlatlas.judging.statistics import average, largest
-from dltheory.data.graphs import Adjacency, connected, regular, skip_links
-from dltheory.measures.output_classes import SAME, grouped, spread
-from dltheory.models.message_passing import ACTIVATIONS, AGGREGATIONS, embeddings
-from dltheory.theory.weisfeiler_lehman import pairs_apart, rounds_of_classes
+from dltheory.measures.output_classes import SAME
+from dltheory.models.classes_of_graphs import ROUNDS, classes, graphs_of
+from dltheory.models.message_passing import ACTIVATIONS, AGGREGATIONS
+from dltheory.theory.weisfeiler_lehman import rounds_of_classes
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dlatlas.training.stack import Stack
-
-ROUNDS = 5
 ROUND = {"round": range(1, ROUNDS + 1)}
-READS = {"gcn": "degree"}
-"""What an aggregation knows of a node beside its features."""
-SKIPS = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
-"""Of the circular skip links on 41 nodes in Murphy et al. 2019."""
 PLAIN = {"graphs": "connected", "activation": "tanh", "aggregation": "sum", "features": "constant", "width": (8, None)}
 ALIKE = {"graphs": ["regular", "skip_links"], "activation": "tanh", "width": (8, None)}
-
-
-def graphs_of(name: str, nodes: int, rng: np.random.Generator) -> Adjacency:
-    """The graphs of a run: all small connected ones, 24 random cubic ones, or ten circular skip links."""
-    if name == "connected":
-        return connected(nodes)
-    return skip_links(41, SKIPS) if name == "skip_links" else regular(16, 3, 24, rng)
-
-
-def solve(stack: "Stack") -> dict[str, Any]:
-    """Classes of the networks' outputs, and in how many pairs they differ from the test's."""
-    found = {name: np.full((len(stack), ROUNDS), np.nan) for name in ("classes", "merged", "split", "gap")}
-    known: dict[str, tuple[Adjacency, dict[str, Any]]] = {}
-    for run, h in enumerate(stack.runs):
-        key = stack.key(run, ("graphs",)) if h["graphs"] == "regular" else ""
-        if key not in known:
-            graphs = graphs_of(str(h["graphs"]), int(h["nodes"]), stack.generator(run, "graphs", ("graphs",)))
-            known[key] = graphs, rounds_of_classes(*graphs, ROUNDS)
-        (adjacency, present), tests = known[key]
-        x = {"constant": np.ones(present.shape), "degree": adjacency.sum(-1).astype(float)}.get(str(h["features"]))
-        if x is None:
-            x = stack.generator(run, "features").standard_normal(present.shape)
-        outputs = embeddings(
-            adjacency, present, x[..., None], stack.generator(run, "weights"), str(h["aggregation"]),
-            str(h["activation"]), int(h["width"]), ROUNDS,
-        )  # fmt: skip
-        reads = "degree" if "degree" in (h["features"], READS.get(str(h["aggregation"]))) else "constant"
-        for k, output in enumerate(outputs):
-            wl, net = tests["degree" if h["features"] == "degree" else "constant"][k], grouped(output)
-            found["classes"][run, k] = net.max() + 1
-            found["merged"][run, k], found["split"][run, k] = pairs_apart(net, wl), pairs_apart(wl, net)
-            found["gap"][run, k] = spread(output, tests[reads][k])
-    return found
 
 
 def theory(cube: "xr.Dataset") -> "xr.Dataset":
@@ -107,7 +67,7 @@ STUDY = Study(
         "width": count(16, "of states and perceptrons"),
     },
     shape=["graphs"],
-    solve=solve,
+    solve=classes,
     cost=lambda run: 20.0 if run["graphs"] == "connected" else 1.0,
     variables={
         "classes": variable("classes of graphs by their outputs [classes]", "section 4", **ROUND),

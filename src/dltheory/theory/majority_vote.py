@@ -16,6 +16,11 @@ FAR = 9
 """A walk without drift is within so many roots of its steps, but for a probability of 4 exp(-FAR^2 / 2)."""
 
 
+def liars(share: Any, workers: Any) -> Any:  # noqa: ANN401
+    """How many of the workers are adversaries: round(share M), at least one where share > 0."""
+    return np.maximum(np.rint(np.multiply(share, workers)), np.greater(share, 0)).astype(int)
+
+
 def adversary_right(snr: ArrayLike, attack: str) -> Array:
     """Probability that an adversary's sign is right: 1 - p if it negates (at any scale), 1/2 if it tosses a coin."""
     from scipy.special import ndtr

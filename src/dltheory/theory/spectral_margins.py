@@ -1,7 +1,9 @@
-"""Margins over their scale in the bound of Bartlett, Foster & Telgarsky (2017)."""
+"""Margins over their scale in the bound of Bartlett, Foster & Telgarsky (2017), and what grows with it in training."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dlatlas.judging.selection import select
 from dltheory.theory.kolmogorov_smirnov import distance as kolmogorov_smirnov
@@ -38,3 +40,19 @@ def distance(
     runs = [select(cube, where) for where in (one, other)]
     first, second = (part["margins"] / (scale(part, over) if over else 1) for part in runs)
     return kolmogorov_smirnov(factor * first, second, "example", below)
+
+
+def tracking(cube: "xr.Dataset", theory: "xr.Dataset", excess: bool) -> "xr.DataArray":
+    """Correlation over training of the Lipschitz product with an error, until the run is at rest."""
+    import xarray as xr
+
+    error, loss = cube["test_error"] - (cube["train_error"] if excess else 0), cube["train_loss"]
+    moving = ~(loss.shift(step=1) <= (1 + 1e-6) * loss.min("step"))  # later checkpoints repeat the network at rest
+    return xr.corr(cube["lipschitz_product"].where(moving), error.where(moving), "step")
+
+
+def growth(cube: "xr.Dataset", theory: "xr.Dataset", margin: bool) -> "xr.DataArray":
+    """Growth of ln(median margin), or of ln(Lipschitz product), from 5 % training error on."""
+    of = cube["margin_quantiles"].sel(quantile=0.5) if margin else cube["lipschitz_product"]
+    ratio = of.isel(step=-1) / of.isel(step=(cube["train_error"] <= 0.05).argmax("step"))
+    return np.log(ratio.where(~(ratio < 0), 0.0))  # a margin below zero bounds nothing

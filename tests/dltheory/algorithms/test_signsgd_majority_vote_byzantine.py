@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from dlatlas.judging.verdict import judge_study
-from dltheory.algorithms.signsgd_majority_vote_byzantine import DRAWS, STUDY, liars
+from dltheory.algorithms.signsgd_majority_vote_byzantine import DRAWS, STUDY
 from dltheory.theory import majority_vote as vote
 
 NAME = "signsgd_majority_vote_byzantine"
@@ -26,7 +26,7 @@ def ideal() -> xr.Dataset:
     error, trace = np.full(snr.shape, np.nan), np.full((*shape, 100), np.nan)
     norm = np.full((*shape, 2), np.linalg.norm(start))
     for m, a, s in np.ndindex(3, 3, len(SHARE)):
-        b = int(liars(SHARE[s], WORKERS[m]))
+        b = int(vote.liars(SHARE[s], WORKERS[m]))
         settings = {"start": start, "steps": 2000, "lr": 0.03, "noise": 2.0}
         path = vote.descent(int(WORKERS[m]), b, ATTACKS[a], **settings)
         chance = vote.vote_error(int(WORKERS[m]), b, start / 2, ATTACKS[a])
@@ -59,7 +59,7 @@ def relaxed(cube):
 
 def steeper(cube):
     """Late losses that fall like the square of the lead."""
-    lead = np.maximum(np.abs(vote.lead(WORKERS[:, None], liars(SHARE, WORKERS[:, None]))), 0.1)
+    lead = np.maximum(np.abs(vote.lead(WORKERS[:, None], vote.liars(SHARE, WORKERS[:, None]))), 0.1)
     return cube["loss_trace"].values * np.where(np.arange(100) >= 50, 1 / lead[:, None, None, :, None, None], 1.0)
 
 
@@ -102,8 +102,8 @@ def test_the_opposite_of_a_claim_is_refuted(ideal, outcomes, claim):
 
 
 def test_at_least_one_liar_stands_behind_every_positive_share():
-    assert liars([0, 0.02, 0.2, 0.49, 0.51, 1], 5).tolist() == [0, 1, 1, 2, 3, 5]
-    assert liars([0, 0.02, 0.2, 0.49, 0.51, 1], 45).tolist() == [0, 1, 9, 22, 23, 45]
+    assert vote.liars([0, 0.02, 0.2, 0.49, 0.51, 1], 5).tolist() == [0, 1, 1, 2, 3, 5]
+    assert vote.liars([0, 0.02, 0.2, 0.49, 0.51, 1], 45).tolist() == [0, 1, 9, 22, 23, 45]
 
 
 def test_the_smoke_sweep_decides_the_threshold_and_the_bound(smoke_cube):
