@@ -12,7 +12,6 @@ SOURCES = {
         "from dlatlas.declare import registry\n\n"
         "def train(a: int) -> int:\n    # why\n    return used(a) + len(registry.ALL)\n\n"
         "def draw():\n    from dlatlas.helper import unused\n    return unused(1)\n\n"
-        'TABLE = {"one": used, "two": draw}\n'
         "RECORD = dict(run=train, figure=draw)\n"
     ),
     "declare/registry.py": 'ALL = {"a": 1}\n',
@@ -33,8 +32,8 @@ def digest_of(tmp_path, monkeypatch):
         return code.code_digest([root])
 
     def forget():
-        code._module.cache_clear()
-        code._folder.cache_clear()
+        for cached in (code._module, code._path, code._folder, code._elsewhere):
+            cached.cache_clear()
 
     monkeypatch.setattr(code, "SOURCE", tmp_path)
     yield compute
@@ -67,10 +66,8 @@ def test_what_looks_names_up_renames_nothing(digest_of):
     assert digest_of("dlatlas.main:train") == digest_of("dlatlas.main:train", **changed)
 
 
-def test_entries_and_arguments_are_told_apart(digest_of):
+def test_arguments_of_a_record_are_told_apart(digest_of):
     changed = SOURCES["helper.py"].replace("return a\n", "return -a\n")
-    assert digest_of("dlatlas.main:TABLE[one]") == digest_of("dlatlas.main:TABLE[one]", helper=changed)
-    assert digest_of("dlatlas.main:TABLE[two]") != digest_of("dlatlas.main:TABLE[two]", helper=changed)
     assert digest_of("dlatlas.main:RECORD(run)") == digest_of("dlatlas.main:RECORD(run)", helper=changed)
     assert digest_of("dlatlas.main:RECORD(figure)") != digest_of("dlatlas.main:RECORD(figure)", helper=changed)
 
@@ -78,8 +75,6 @@ def test_entries_and_arguments_are_told_apart(digest_of):
 def test_a_root_that_does_not_exist_is_an_error(digest_of):
     with pytest.raises(InputError, match="no definition named nothing"):
         digest_of("dlatlas.main:nothing")
-    with pytest.raises(InputError, match="no entry three"):
-        digest_of("dlatlas.main:TABLE[three]")
 
 
 @pytest.fixture
@@ -92,7 +87,7 @@ def kept(digest_of, monkeypatch, tmp_path):
 def test_what_was_parsed_is_kept_and_not_parsed_again(digest_of, kept, monkeypatch):
     first = digest_of("dlatlas.main:train")
     assert {path.name.partition(".")[0] for path in kept.glob("*.parts.json")} >= {"main", "helper"}
-    monkeypatch.setattr(code.ast, "parse", lambda text: pytest.fail("parsed again"))
+    monkeypatch.setattr(code.source, "read", lambda *_: pytest.fail("parsed again"))
     assert digest_of("dlatlas.main:train") == first
 
 
@@ -136,8 +131,8 @@ def lab(digest_of, tmp_path, monkeypatch):
     def compute(**changed):
         for name, text in {**texts, **changed}.items():
             (home / f"{name}.py").write_text(text)
-        code._module.cache_clear()
-        code._folder.cache_clear()
+        for cached in (code._module, code._path, code._folder, code._elsewhere):
+            cached.cache_clear()
         return code.code_digest(["somebodys.study:STUDY(solve)"])
 
     return compute

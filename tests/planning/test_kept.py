@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from dlatlas.declare.lab import Lab
+from dlatlas.identity.code import imports
 from dlatlas.planning import kept, plan
-from dlatlas.planning.kept import Kept, Record, imported
+from dlatlas.planning.kept import Kept, Record
 from dlatlas.planning.plan import Plan, Settings
 
 RECORD = Record("solve", ("a", "b"), {}, {"cube": "c", "verdict": "d", "figure": "e"}, {})
@@ -96,8 +97,8 @@ def test_a_new_file_that_params_could_name_is_seen(filled):
 
 def test_everything_counts_where_a_file_imports_by_a_text(lab):
     law = lab.folder / "theory" / "law.py"
-    law.write_text("from importlib import import_module\n")
-    names = {path.name for path in imported(lab, ["mine.chapter.one"])}
+    law.write_text("from importlib import import_module\n\ndef value(name):\n    return import_module(name).x\n")
+    names = {path.name for path in imports(["mine.chapter.one"], lab.folder.parent)}
     assert {"other.py", "below.py", "deeper.py"} <= names
 
 

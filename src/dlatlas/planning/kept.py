@@ -6,9 +6,9 @@ instrument, the study and all of its lab that it imports or names, its params fi
 never times.
 """
 
-import ast
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -20,7 +20,7 @@ from typing import Any
 from dlatlas.declare.lab import Lab
 from dlatlas.declare.registry import ROOMS
 from dlatlas.errors import AtlasError
-from dlatlas.identity.code import SOURCE
+from dlatlas.identity.code import SOURCE, imports
 from dlatlas.identity.store import write_bytes
 
 FOLDER = Path(".snakemake", "dlatlas")
@@ -69,7 +69,8 @@ class Kept:
 
     def put(self, name: str, params: Path, record: Record, named: Iterable[str]) -> None:
         """Keeps a record, until `write`; ``named`` are the modules of what its params file names."""
-        texts = [path.as_posix() for path in imported(self.lab, [self.lab.module(name), *named])]
+        files = imports([self.lab.module(name), *named], self.lab.folder.parent)
+        texts = [os.path.relpath(path, self.lab.root) for path in files]
         self._said[name] = {"key": self._key(params, texts), "texts": texts, "record": asdict(record)}
         self.new = True
 
@@ -100,47 +101,6 @@ class Kept:
         names = [path.name for room in ROOMS for path in sorted((self.lab.folder / room).glob("*.py"))]
         parts = [sys.version, self.scale, *names, *(text_digest(path) for path in files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def imported(lab: Lab, modules: Iterable[str]) -> list[Path]:
-    """The files of some modules of a lab and all that they import of the lab, however deep, as seen from the checkout.
-
-    Everything counts as imported where one of them imports by a text.
-    """
-    found: dict[Path, None] = {}
-    ahead = [path for module in modules if (path := _file(lab, module))]
-    while ahead:
-        path = ahead.pop()
-        if path in found:
-            continue
-        found[path] = None
-        content = path.read_bytes()
-        if b"importlib" in content or b"__import__" in content:
-            ahead += sorted(lab.folder.rglob("*.py"))
-        ahead += [other for name in _imports(path, content, lab) if (other := _file(lab, name))]
-    return sorted(path.relative_to(lab.root) for path in found)
-
-
-def _imports(path: Path, content: bytes, lab: Lab) -> list[str]:
-    """The dotted names that a file imports, relative ones made whole."""
-    own = [lab.package, *path.relative_to(lab.folder).with_suffix("").parts]
-    names: list[str] = []
-    for node in ast.walk(ast.parse(content)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = own[: len(own) - node.level] if node.level else []
-            base = ".".join([*above, *filter(None, [node.module])])
-            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return names
-
-
-def _file(lab: Lab, name: str) -> Path | None:
-    head, *rest = name.split(".")
-    if head != lab.package:
-        return None
-    base = lab.folder.joinpath(*rest)
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
 @cache
