@@ -9,6 +9,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from dlatlas.identity.imported import watch
+
+watch()
+
 from dlatlas.errors import AtlasError
 from dlatlas.planning.cluster import Requests
 from dlatlas.planning.plan import Plan, Settings

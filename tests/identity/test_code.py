@@ -28,16 +28,12 @@ def digest_of(tmp_path, monkeypatch):
         for name, text in SOURCES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(changed.get(name.removesuffix(".py"), text))
-        forget()
+        code.forget()
         return code.code_digest([root])
-
-    def forget():
-        for cached in (code._module, code._path, code._folder, code._elsewhere):
-            cached.cache_clear()
 
     monkeypatch.setattr(code, "SOURCE", tmp_path)
     yield compute
-    forget()
+    code.forget()
 
 
 def test_comments_docstrings_and_annotations_change_nothing(digest_of):
@@ -131,8 +127,7 @@ def lab(digest_of, tmp_path, monkeypatch):
     def compute(**changed):
         for name, text in {**texts, **changed}.items():
             (home / f"{name}.py").write_text(text)
-        for cached in (code._module, code._path, code._folder, code._elsewhere):
-            cached.cache_clear()
+        code.forget()
         return code.code_digest(["somebodys.study:STUDY(solve)"])
 
     return compute

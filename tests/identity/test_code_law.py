@@ -61,7 +61,10 @@ DEFINED = {
     "walrus in a list": "_ = [(K := k) for k in (NUMBER,)]\ndef f():\n    return K\n",
     "unpacked": "_, (K, *_) = 1, (NUMBER, 2)\ndef f():\n    return K\n",
     "class": "class C:\n    k = NUMBER\n    def get(self):\n        return self.k\ndef f():\n    return C().get()\n",
-    "inherited": "class B:\n    def get(self):\n        return NUMBER\nC = type('C', (B,), {})\ndef f():\n    return C().get()\n",
+    "inherited": (
+        "class B:\n    def get(self):\n        return NUMBER\n"
+        "class C(B):\n    pass\ndef f():\n    return C().get()\n"
+    ),
     "subclasses": (
         "class B:\n    pass\nclass C(B):\n    k = NUMBER\ndef f():\n    return B.__subclasses__()[0].k\n"
         ""
@@ -232,8 +235,7 @@ def drawn(rng):
 def forgetful(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield
-    for cached in (code._module, code._path, code._folder, code._elsewhere):
-        cached.cache_clear()
+    code.forget()
 
 
 @pytest.mark.parametrize("part", range(5))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dlatlas.declare.lab import Lab
-from dlatlas.identity.code import imports
+from dlatlas.identity.code import forget, imports
 from dlatlas.planning import kept, plan
 from dlatlas.planning.kept import Kept, Record
 from dlatlas.planning.plan import Plan, Settings
@@ -45,14 +45,14 @@ def lab(tmp_path):
 
 def found(lab, scale="smoke"):
     """As another process would find it: what was read of files is forgotten."""
-    kept.text_digest.cache_clear()
+    forget()
     lab = Lab.read(lab.root)
     return Kept(lab, lab.root / "params", scale).get("one", lab.root / "params" / "chapter" / "one.yaml")
 
 
 @pytest.fixture
 def filled(lab):
-    kept.text_digest.cache_clear()
+    forget()
     store = Kept(lab, lab.root / "params", "smoke")
     store.put("one", lab.root / "params" / "chapter" / "one.yaml", RECORD, ["mine.data.near"])
     store.write()

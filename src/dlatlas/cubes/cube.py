@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity.content import digest, file_digest
+from dlatlas.identity.imported import check
 from dlatlas.identity.store import read_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
     """Writes a cube as Zarr 3, file by file, aside and then by a rename, and returns its files' digests.
 
     Raises:
-        AtlasError: no permission or no space; an older cube is then still there.
+        AtlasError: no permission or no space, or other code than names say; an older cube is then still there.
     """
     import dask
 
@@ -56,6 +57,7 @@ def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
         with quiet_zarr(), ThreadPoolExecutor(WRITERS) as pool, dask.config.set(scheduler="threads", pool=pool):
             cube.to_zarr(aside, mode="w", zarr_format=3, consolidated=True, encoding=encoding)
         files = files_of(aside)
+        check()
         if path.exists():
             path.rename(old)
         aside.rename(path)

@@ -28,6 +28,8 @@ from typing import NamedTuple
 from dlatlas.errors import InputError
 from dlatlas.identity import source
 from dlatlas.identity.content import digest
+from dlatlas.identity.imported import forget as forget_texts
+from dlatlas.identity.imported import text_of
 from dlatlas.identity.source import ANYWHERE, BUSY, PURE, Facts, Part
 
 PACKAGE = "dlatlas"
@@ -201,6 +203,13 @@ def definitions(module: str, base: Path | None = None) -> list[str]:
     return list(_module(module, Packages.of([module], base)).facts["names"])
 
 
+def forget() -> None:
+    """Reads every module anew the next time: for who edits code in the process that asks for digests."""
+    forget_texts()
+    for known in (_module, _path, _folder, _elsewhere):
+        known.cache_clear()
+
+
 def _with_parents(module: str) -> list[str]:
     words = module.split(".")
     return [".".join(words[:end]) for end in range(1, len(words) + 1)]
@@ -214,7 +223,7 @@ class _Module:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
-        self.text = path.read_bytes()
+        self.text = text_of(path)
         self.digest = sha256(self.text).hexdigest()
         self.place = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.parts.json"
         self.facts = self._facts()

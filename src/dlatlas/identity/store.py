@@ -18,6 +18,7 @@ from safetensors.numpy import load, load_file, save
 
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity.content import file_digest
+from dlatlas.identity.imported import check
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,8 +27,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     What a killed process left of the same file is removed.
 
     Raises:
-        AtlasError: no permission or no space; the old file, if any, is untouched.
+        AtlasError: no permission or no space, or the code that this process runs is not the one that names say; the old
+            file, if any, is untouched.
     """
+    check()
     aside = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

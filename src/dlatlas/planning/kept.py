@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from dlatlas.declare.lab import Lab
 from dlatlas.declare.registry import ROOMS
 from dlatlas.errors import AtlasError
 from dlatlas.identity.code import SOURCE, imports
+from dlatlas.identity.imported import text_of
 from dlatlas.identity.store import write_bytes
 
 FOLDER = Path(".snakemake", "dlatlas")
@@ -103,10 +104,9 @@ class Kept:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-@cache
 def text_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, "" if it is not there; read once a process."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(text_of(path)).hexdigest()
     except OSError:
         return ""
