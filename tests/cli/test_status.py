@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from dlatlas.cli import status
 from dlatlas.cli.status import report
 from dlatlas.planning.cluster import Job
 from dlatlas.planning.plan import Plan, Settings
+from dlatlas.planning.rerun import forget
 
 ROOT = Path(__file__).parents[2]
 STUDY = "triple_descent"
@@ -80,3 +82,23 @@ def test_the_report_is_json_and_the_table_says_why(plan, tmp_path, capsys, monke
     json.dumps(seen(plan, tmp_path))
     status.watched(plan, forever=False)
     assert "error: [study] refuses" in capsys.readouterr().out
+
+
+def test_shards_of_another_torch_are_told_and_forgotten_when_asked(plan, tmp_path, capsys):
+    shards = plan.sweep(STUDY).shards
+    sweep, old = plan.sweep(STUDY), shards[0]
+    runs = [sweep.run_id(run, stack.shared) for stack in old.stacks for run in sweep.runs(stack.index)]
+    path = make(plan, old)
+    record = {"versions": {"torch": "1.0", "numpy": version("numpy")}, "stacks": [{"runs": runs, "failed": {}}]}
+    path.write_text(json.dumps(record))
+    path.with_suffix(".safetensors").touch()
+    twin, stranger = (path.with_name(f"{letter * 20}.json") for letter in "ab")  # of another sweep: one shares a run
+    twin.write_text(json.dumps({"stacks": [{"runs": runs[:1], "failed": {}}]}))
+    stranger.write_text(json.dumps({"stacks": [{"runs": ["other"], "failed": {}}]}))
+    assert seen(plan, tmp_path)["studies"][STUDY]["other_versions"] == {"torch": ["1.0"]}
+    status.watched(plan, forever=False)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{STUDY} was made with torch 1.0, here is {version('torch')}; `dlatlas rerun {STUDY}` makes it anew" in told
+    assert forget(plan, STUDY) == 2
+    assert sorted(path.parent.iterdir()) == [stranger]
+    assert seen(plan, tmp_path)["studies"][STUDY]["other_versions"] == {}

@@ -173,6 +173,23 @@ def status(
 
 @app.command()
 @plain_errors
+def rerun(
+    studies: Annotated[list[str], typer.Argument(help="Which studies.")],
+    params: Params = PARAMS,
+    data: Data = DATA,
+    results: Results = RESULTS,
+    scale: ScaleName = "laptop",
+) -> None:
+    """Forgets what was made of studies at a scale, after another torch, say: the next `snakemake` makes it anew."""
+    from dlatlas.planning.rerun import forget
+
+    found = plan_at(params, data, results, scale, ",".join(studies))
+    for name in found.names:
+        typer.echo(f"{name}: {forget(found, name)} shards forgotten; `snakemake --cores all` makes them anew")
+
+
+@app.command()
+@plain_errors
 def reproduce(
     commit: Annotated[str, typer.Argument(help="A commit, branch or tag.")],
     studies: Annotated[

@@ -3,6 +3,7 @@
 import fcntl
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dlatlas.identity.store import read_json
 from dlatlas.pages.numbers import duration
 from dlatlas.planning.cluster import START, Job, estimates_path, jobs_of
 from dlatlas.planning.plan import STAGES, Plan
+from dlatlas.planning.rerun import other_versions
 
 LOOK_EVERY = 5.0
 """Seconds between two looks of the live view."""
@@ -36,8 +38,9 @@ def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
 
     Returns:
         ``studies``: for each its runs, its shards ``done``, ``running``, ``waiting`` (in the queue or not even there)
-        and ``failed`` (digest, last line of the log), the same of its measures, and which of cube, verdict and figure
-        are made. ``runs_per_second`` over the last hour and ``seconds_left``; None where nothing tells.
+        and ``failed`` (digest, last line of the log), the same of its measures, which of cube, verdict and figure
+        are made, and ``other_versions`` of libraries that shards were made with. ``runs_per_second`` over the last
+        hour and ``seconds_left``; None where nothing tells.
     """
     queue = {(job.rule, job.study, job.digest): job for job in jobs_of(Path.cwd())}
     now = time.time()
@@ -60,6 +63,7 @@ def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
             "runs_done": sum(shard.size for shard in sweep.shards if trains[shard.digest].is_file()),
             "shards": shards,
             "measures": measures,
+            "other_versions": other_versions(plan, name),
             "stages": {stage: plan.stamp(name, stage).is_file() for stage in STAGES},
         }
     rate, seconds = _speed(made, left, now)
@@ -154,6 +158,11 @@ def _table(seen: dict[str, Any]) -> RenderableType:
         )
         faults += [
             f"[red]{name} {each['digest']}[/red] {escape(each['why'])} [dim]{each['log']}[/dim]" for each in failed
+        ]
+        faults += [
+            f"[yellow]{name}[/yellow] was made with {library} {' and '.join(made)}, here is {version(library)}; "
+            f"`dlatlas rerun {name}` makes it anew"
+            for library, made in study["other_versions"].items()
         ]
     said = []
     if seen["runs_per_second"]:
