@@ -166,3 +166,24 @@ def test_a_circle_is_told_by_its_modules(tmp_path):
     (folder / "b.py").write_text("def late():\n    from dlatlas.identity.a import x\n")
     said = circle(files("dlatlas", tmp_path))
     assert set(said.split(" -> ")) == {"dlatlas.identity.a", "dlatlas.identity.b"}
+
+
+def drawing():
+    """The rooms as a Mermaid graph; an arrow that follows from two others is left out."""
+    below = {room(module): set() for module in KNOWN}
+    for module, path in {**KNOWN, **ATLAS}.items():
+        mine = room(module) if module in KNOWN else "dltheory"
+        below.setdefault(mine, set()).update(room(other) for other, _ in imports(path, KNOWN, types=False))
+    below = {mine: others - {mine, ""} for mine, others in below.items() if mine}
+
+    def under(name):
+        return below[name].union(*(under(other) for other in below[name]))
+
+    direct = {name: others - set().union(*(under(other) for other in others)) for name, others in below.items()}
+    arrows = [f"    {name} --> {other}" for name in sorted(direct) for other in sorted(direct[name])]
+    return "\n".join(["```mermaid", "graph TD", *arrows, "```"])
+
+
+def test_the_drawing_of_the_rooms_is_what_the_imports_are():
+    page = SOURCE.parent / "docs" / "rooms.md"
+    assert drawing() in page.read_text(encoding="utf-8"), f"{page} should have:\n{drawing()}"
