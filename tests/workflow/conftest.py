@@ -21,7 +21,7 @@ class Repo:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.env = {**os.environ, "PYTHONPATH": str(path / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.env = {**os.environ, "PYTHONPATH": str(path / "src")}
 
     def python(self, *words: str, **options) -> subprocess.CompletedProcess:
         return subprocess.run(
