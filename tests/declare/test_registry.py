@@ -47,8 +47,9 @@ NAMES = {
 
 
 def forget():
-    for cached in (registry.named, registry._folder, registry._body, code._module, code._folder):
+    for cached in (registry.named, registry._folder, registry._body):
         cached.cache_clear()
+    code.forget()
 
 
 class Somebody:

@@ -41,7 +41,10 @@ def list_studies(
     """All studies: kind, number of runs, verdict."""
     from dlatlas.cli.show import table
 
-    table(plan_at(params, data, results, scale))
+    faults = table(plan_at(params, data, results, scale))
+    for fault in faults:
+        typer.echo(f"error: {fault}", err=True)
+    raise typer.Exit(bool(faults))
 
 
 @app.command()

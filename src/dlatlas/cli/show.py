@@ -23,8 +23,11 @@ SHORT, LONG = 2.0, 120.0
 LOOKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
 
 
-def table(plan: Plan, console: Console | None = None) -> None:
-    """Prints every study: kind, runs and jobs planned, verdict if there is one, headline."""
+def table(plan: Plan, console: Console | None = None) -> list[str]:
+    """Prints every study: kind, runs and jobs planned, verdict if there is one, headline.
+
+    Returns what is wrong with those that cannot be planned, a line each.
+    """
     console = console or wide_console()
     rows = Table(box=None, header_style="bold", pad_edge=False)
     for name, justify in (("study", "left"), ("kind", "left"), ("runs", "right"), ("jobs", "right")):
@@ -32,11 +35,18 @@ def table(plan: Plan, console: Console | None = None) -> None:
     rows.add_column("verdict", no_wrap=True)
     if console.width >= 120:
         rows.add_column("claim")
+    faults = []
     for name in plan.names:
-        sweep = plan.sweep(name)
+        try:
+            sweep = plan.sweep(name)
+        except AtlasError as error:
+            faults.append(str(error))
+            rows.add_row(name, *[""] * 3, "[red]error[/red]")
+            continue
         cells = [name, sweep.study.kind, f"{sweep.size:,}", f"{len(sweep.shards)}", _verdict(_record(plan, name))]
         rows.add_row(*cells, *([escape(sweep.study.title)] if console.width >= 120 else []))
     console.print(rows)
+    return faults
 
 
 def card(plan: Plan, name: str, console: Console | None = None) -> None:

@@ -6,6 +6,8 @@ which BibTeX file has the papers that they name, ``references.bib`` if it says n
 """
 
 import ast
+import keyword
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -24,8 +26,13 @@ from dlatlas.identity.code import SOURCE
 
 SHARED = frozenset({*ROOMS, "theory"})
 """Folders of the package that hold what studies share, and no studies."""
-TAKEN = frozenset({"atlas", "ledger", "reproduced"})
-"""Folders of ``results/`` that are no study's."""
+TAKEN = frozenset({
+    "all", "atlas", "contents", "data", "index", "ledger", "none", "prepared", "reproduced", "results", "status",
+    "tour", "true", "false", "null", "yes", "no", "on", "off", "smoke", "laptop", "cluster",
+})  # fmt: skip
+"""Words that commands, folders of ``results/`` or files of the page use: no study or chapter is called so."""
+LONGEST = 80
+"""Letters of a name: files are named after it, with endings."""
 
 KEYS = ("references", "studies", "tour")
 """What ``[tool.dlatlas]`` may say."""
@@ -88,10 +95,9 @@ class Lab:
         found: dict[str, str] = {}
         for path in sorted(self.folder.glob("*.py")) + sorted(self.folder.glob("*/*.py")):
             chapter = "" if path.parent == self.folder else path.parent.name
-            if path.stem.startswith("__") or chapter in SHARED or chapter.startswith((".", "_")):
+            if path.stem.startswith(("__", ".")) or chapter in SHARED or chapter.startswith((".", "_")):
                 continue
-            if path.stem in TAKEN:
-                raise InputError(f"{self.near(path)}: results/{path.stem}/ is not a study's; call it otherwise")
+            check_name(path.stem, self.near(path))
             if path.stem in found:
                 other = self.folder / found[path.stem] / path.name
                 raise InputError(f"{self.near(path)}: another study of that name is {self.near(other)}; rename one")
@@ -186,6 +192,20 @@ class Lab:
         if self.folder.resolve() not in places:
             found = places[0] if places else "nowhere"
             raise AtlasError(f"this checkout's studies are {self.folder}, but {self.package} is imported from {found}")
+
+
+def check_name(name: str, where: str) -> None:
+    """Compares the name of a study or chapter with what commands, files and pages need.
+
+    Raises:
+        InputError: no name of a Python module, too long for the files made of it, or one that means something else.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise InputError(f"{where}: expected lower-case words joined by underscores, found {name[:LONGEST]!r}")
+    if len(name) > LONGEST:
+        raise InputError(f"{where}: expected at most {LONGEST} letters, found {len(name)}: {name[:20]}...")
+    if name in TAKEN or keyword.iskeyword(name):
+        raise InputError(f"{where}: {name!r} means something else here or in Python; call it otherwise")
 
 
 def load_study(module: str) -> Study:

@@ -1,5 +1,6 @@
 """Hyper-parameters: what each may be, and those that every trained run has."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,9 @@ from dlatlas.declare import registry
 from dlatlas.errors import InputError, unknown
 
 Value = bool | int | float | str
+LARGEST = sys.float_info.max
+EXACT = 2**53
+"""Whole numbers below it are told apart as floats, and so in any cube."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Parameter:
             if not isinstance(value, bool):
                 raise InputError(f"{where}: expected true or false, found {value!r}")
             return value
-        good = isinstance(value, int | float) and not isinstance(value, bool)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+        if good and self.kind == "count" and abs(value) >= EXACT:
+            raise InputError(f"{where}: expected {self.allowed()}, below 2**53 = {EXACT}, found {value!r}")
         if self.kind == "count":
             good = good and float(value) == int(value)
         if not good or not self.low <= value <= self.high:

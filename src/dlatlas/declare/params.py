@@ -1,20 +1,23 @@
 """The schema of ``params/<study>.yaml``: strict, and every error says file, line, key, found and allowed."""
 
-import re
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlatlas.declare import registry
+from dlatlas.declare.core_yaml import Lines, dotted, load
 from dlatlas.declare.parameter import Parameter, Value
 from dlatlas.declare.study import Study
+from dlatlas.declare.variable import reserved
 from dlatlas.errors import InputError, unknown
 
 SCALES = ("smoke", "laptop", "cluster")
+LONGEST = 10_000_000
+"""Values on one axis."""
 
 
 class _Strict(BaseModel):
@@ -88,7 +91,7 @@ def read_params(path: Path, study: Study, scale: str) -> Point:
     Raises:
         InputError: anything wrong with it, in one line.
     """
-    tree, lines = _load(path)
+    tree, lines = load(path, _named(path))
     try:
         params = Params.model_validate(tree)
     except ValidationError as error:
@@ -98,7 +101,7 @@ def read_params(path: Path, study: Study, scale: str) -> Point:
     return _resolve(path, lines, params, study, scale)
 
 
-def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, scale: str) -> Point:
+def _resolve(path: Path, lines: Lines, params: Params, study: Study, scale: str) -> Point:
     chosen = params.scales[scale]
     known = study.all_parameters()
 
@@ -115,6 +118,7 @@ def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, sc
         for name, axis in layer.axes.items():
             dims[name] = {name: values_of(axis, name, *source, "axes", name)}
         for dim, group in layer.zip.items():
+            _check_dim(dim, group, known, study, params.measures, where(*source, "zip", dim))
             columns = {
                 name: values_of(axis, name, *source, "zip", dim, name, alone=len(group) == 1)
                 for name, axis in group.items()
@@ -148,6 +152,21 @@ def _resolve(path: Path, lines: dict[str, int], params: Params, study: Study, sc
     return Point(dims=dims, fixed=fixed, measures=params.measures, shard_runs=chosen.shard_runs or params.shard_runs)
 
 
+def _check_dim(
+    dim: str, group: Mapping[str, Axis], known: Mapping[str, Parameter], study: Study, measures: list[str], where: str
+) -> None:
+    """Compares the name of a zipped dimension with what the cube has already."""
+    if not dim.isidentifier():
+        raise InputError(f"{where}: expected a name of letters, digits and underscores, found {dim!r}")
+    if dim in known and dim not in group:
+        raise InputError(f"{where}: {dim} is a hyper-parameter that is not zipped here; call the dimension otherwise")
+    own = {name for each in study.variables.values() for name in each.dims}
+    if dim in {*study.variables, *measures, *study.observables, *own, *reserved(study.kind)}:
+        raise InputError(f"{where}: the cube has something else of this name; call the dimension otherwise")
+    if not group:
+        raise InputError(f"{where}: expected at least one hyper-parameter, found none")
+
+
 def _check_measures(
     measures: list[str],
     known: Mapping[str, Parameter],
@@ -173,15 +192,18 @@ def _values(
     if isinstance(axis, list):
         raw = axis
     elif isinstance(axis, Range):
-        raw = list(range(*(axis.range if isinstance(axis.range, list) else [axis.range])))
+        raw = _whole_numbers(axis, where("range"))
     else:
         kind, (first, last, how_many) = next(iter(axis.model_dump().items()))
-        if int(how_many) != how_many or how_many < 1:
-            raise InputError(f"{where(kind)}: expected a positive number of points, found {how_many}")
-        if kind == "geomspace" and first * last <= 0:
+        if not all(math.isfinite(each) for each in (first, last, how_many)):
+            raise InputError(f"{where(kind)}: expected finite numbers, found {[first, last, how_many]}")
+        if int(how_many) != how_many or not 1 <= how_many <= LONGEST:
+            raise InputError(f"{where(kind)}: expected a number of points from 1 to {LONGEST:,}, found {how_many}")
+        if kind == "geomspace" and not (first > 0 and last > 0) and not (first < 0 and last < 0):
             raise InputError(f"{where(kind)}: both ends of a geomspace have one sign, found {first} and {last}")
-        raw = [float(f"{value:.12g}") for value in getattr(np, kind)(first, last, int(how_many))]
-        if parameter.kind == "count":
+        with np.errstate(all="ignore"):  # what overflows is refused value by value
+            raw = [float(f"{value:.12g}") for value in getattr(np, kind)(first, last, int(how_many))]
+        if parameter.kind == "count" and all(map(math.isfinite, raw)):
             raw = list(dict.fromkeys(round(value) for value in raw))
     if not raw:
         raise InputError(f"{where()}: an axis needs at least one value, found none")
@@ -194,52 +216,15 @@ def _values(
     return values
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # in C where it was built
-    """YAML 1.2 floats (``1e-3``), and a key that stands twice is an error."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"),
-    list("-+0123456789."),
-)
-
-
-def _load(path: Path) -> tuple[Any, dict[str, int]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{_named(path)}: no such file") from None
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        lines: dict[str, int] = {}
-        _walk(path, node, (), lines)
-        tree = loader.construct_document(node) if node else None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise InputError(f"{_named(path)}: line {line}: {error.problem}") from None
-    return tree, lines
-
-
-def _walk(path: Path, node: Any, keys: tuple[object, ...], lines: dict[str, int]) -> None:  # noqa: ANN401
-    if node is None:
-        return
-    lines[_dotted(keys)] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        names = set()
-        for key, value in node.value:
-            if key.value in names:
-                raise InputError(
-                    f"{_named(path)}: {_dotted((*keys, key.value))} (line {key.start_mark.line + 1}): "
-                    "stands twice; keep one of the two"
-                )
-            names.add(key.value)
-            _walk(path, value, (*keys, key.value), lines)
-            lines[_dotted((*keys, key.value))] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for position, value in enumerate(node.value):
-            _walk(path, value, (*keys, position), lines)
+def _whole_numbers(axis: Range, where: str) -> list[int]:
+    said = axis.range if isinstance(axis.range, list) else [axis.range]
+    if len(said) == 3 and said[2] == 0:
+        raise InputError(f"{where}: expected a step other than 0, found {said}")
+    places = range(*said)
+    start, stop, step = places.start, places.stop, places.step
+    if (stop - start) // step > LONGEST:  # len() of it may be more than Python counts
+        raise InputError(f"{where}: expected at most {LONGEST:,} values, found {said}")
+    return list(places)
 
 
 def _named(path: Path) -> str:
@@ -248,26 +233,19 @@ def _named(path: Path) -> str:
     return "/".join(parts[parts.index("params") :]) if "params" in parts else f"params/{path.name}"
 
 
-def _dotted(keys: tuple[object, ...]) -> str:
-    text = ""
-    for key in keys:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
-    return text
-
-
-def _where(path: Path, lines: dict[str, int], keys: tuple[object, ...]) -> str:
+def _where(path: Path, lines: Lines, keys: tuple[object, ...]) -> str:
     for length in range(len(keys), 0, -1):
-        if _dotted(keys[:length]) in lines:
-            return f"{_named(path)}: {_dotted(keys)} (line {lines[_dotted(keys[:length])]})"
-    return f"{_named(path)}: {_dotted(keys)}" if keys else _named(path)
+        if keys[:length] in lines:
+            return f"{_named(path)}: {dotted(keys)} (line {lines[keys[:length]]})"
+    return f"{_named(path)}: {dotted(keys)}" if keys else _named(path)
 
 
-def _readable(path: Path, lines: dict[str, int], error: ValidationError) -> InputError:
+def _readable(path: Path, lines: Lines, error: ValidationError) -> InputError:
     """Pydantic's first complaint in our own words."""
     first = error.errors()[0]
     location: tuple[object, ...] = ()
     for key in first["loc"]:  # pydantic puts the names of union members between ours: keep what is in the file
-        if _dotted((*location, key)) in lines:
+        if (*location, key) in lines:
             location = (*location, key)
     where, found = _where(path, lines, location), first["input"]
     if first["type"] == "missing":

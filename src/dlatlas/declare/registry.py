@@ -146,7 +146,7 @@ def load(place: str) -> Any:  # noqa: ANN401
 
 def _files(room: str, package: str) -> list[tuple[str, Path]]:
     folder = _folder(package)
-    files = sorted((folder / room).glob("*.py")) if folder else []
+    files = sorted((folder / room).glob("[!.]*.py")) if folder else []  # an editor's locks begin with a dot
     return [(f"{package}.{room}.{path.stem}", path) for path in files if path.stem != "__init__"]
 
 

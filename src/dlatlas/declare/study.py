@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlatlas.declare import registry
 from dlatlas.declare.parameter import SEED, TRAINING, Parameter, Value
+from dlatlas.declare.variable import reserved
 from dlatlas.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,12 +94,16 @@ class Study:
         """The record itself.
 
         Raises:
-            InputError: a variable that is also a hyper-parameter or an observable, claims that share a name, or
-                neither picture nor figure.
+            InputError: a variable that is also a hyper-parameter or an observable, or one of the engine's, claims that
+                share a name, or neither picture nor figure.
         """
         for kind, names in (("a hyper-parameter", self.all_parameters()), ("an observable", self.observables)):
             if clash := set(self.variables) & set(names):
                 raise InputError(f"{where}: variables: {min(clash)!r} is also {kind}")
+        for what, own in (("parameters", self.parameters), ("variables", self.variables)):
+            for name in own:
+                if name in reserved(self.kind) or not name.isidentifier():
+                    raise InputError(f"{where}: {what}: {name!r} is a name of the engine, or none; call it otherwise")
         names = [claim.name for claim in self.claims]
         if len(set(names)) < len(names) or not names:
             raise InputError(f"{where}: claims: expected at least one, each of its own name")

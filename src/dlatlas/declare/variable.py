@@ -37,6 +37,12 @@ ENGINE_VARIABLES = {
 """What every trained run records beside its measures."""
 
 
+def reserved(kind: str) -> frozenset[str]:
+    """Names of the engine in cubes of a kind: no hyper-parameter, variable or zipped dimension has one of them."""
+    trained = {*ENGINE_VARIABLES, "step", "trace_step", "train_loss"} if kind == "train" else set()
+    return frozenset({"status", *trained})
+
+
 def variable(text: str, source: str = "this study", undefined: str = "", **dims: Any) -> Variable:  # noqa: ANN401
     """A variable in one line: ``variable("test loss of the kernel method [loss]", "chizat2019", quantile=LEVELS)``.
 

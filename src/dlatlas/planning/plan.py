@@ -84,16 +84,21 @@ class Settings:
         for key in config:
             if key not in allowed:
                 raise unknown("--config", "key", key, allowed)
+        for key in set(config) - {"studies"}:
+            if not isinstance(config[key], str | int | float | Path) or not str(config[key]):
+                raise InputError(f"--config {key}: expected a name, found {config[key]!r}")
         scale = str(config.get("scale", "laptop"))
         if scale not in SCALES:
             raise unknown("--config scale", "scale", scale, SCALES)
-        chosen = config.get("studies", ())
-        names = chosen.replace(",", " ").split() if isinstance(chosen, str) else list(chosen)
+        chosen = config.get("studies", ()) or ()
+        if not isinstance(chosen, str | int | float | list | tuple):
+            raise InputError(f"--config studies: expected names with commas between, found {chosen!r}")
+        names = chosen if isinstance(chosen, list | tuple) else str(chosen).replace(",", " ").split()
         return cls(
             root=root,
-            params=Path(config.get("params", root / "params")),
-            data=Path(config.get("data", "data")),
-            results=Path(config.get("results", "results")),
+            params=Path(str(config.get("params", root / "params"))).expanduser(),
+            data=Path(str(config.get("data", "data"))).expanduser(),
+            results=Path(str(config.get("results", "results"))).expanduser(),
             scale=scale,
             studies=tuple(str(name).replace("-", "_") for name in names),
         )

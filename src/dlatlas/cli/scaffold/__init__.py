@@ -1,11 +1,10 @@
 """A new study: one params file and one Python file that run at once."""
 
-import re
 from pathlib import Path
 from string import Template
 
 from dlatlas.declare import bibliography
-from dlatlas.declare.lab import SHARED, Lab
+from dlatlas.declare.lab import SHARED, Lab, check_name
 from dlatlas.errors import InputError
 from dlatlas.identity.store import write_bytes
 
@@ -28,11 +27,12 @@ def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Pa
             nothing is written then.
     """
     name, chapter = name.replace("-", "_"), chapter.replace("-", "_")
-    for what, word in (("study name", name), *([("chapter", chapter)] if chapter else [])):
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", word):
-            raise InputError(f"{what}: expected lower-case words joined by underscores, found {word!r}")
     if chapter in SHARED:
         raise InputError(f"chapter: {chapter} holds what studies share; found {chapter!r}")
+    for what, word in (("study name", name), *([("chapter", chapter)] if chapter else [])):
+        check_name(word, what)
+    if name in lab.chapters.values():
+        raise InputError(f"study name: {name} is a chapter; call it otherwise")
     targets = {
         params / chapter / f"{name}.yaml": "params.yaml",
         lab.folder / chapter / f"{name}.py": "study.py.txt",
