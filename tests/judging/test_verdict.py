@@ -298,3 +298,28 @@ def test_a_miss_grows_away_from_what_is_allowed(bound, estimate):
     assert AtLeast(bound).miss(estimate) == bound - estimate
     assert AtMost(bound).miss(estimate) == estimate - bound
     assert Equals(bound, 0.5).miss(estimate) == 2 * abs(estimate - bound)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason", "p"),
+    [
+        ({"error"}, "no value: the statistic is not defined on what was measured", None),
+        ({"flat"}, "the control has no value, so the test cannot tell the theory from its absence", 0.05),
+    ],
+)
+def test_a_statistic_without_a_value_is_undecided_and_no_p_is_said(spoilt, reason, p):
+    data = cube()
+    for name in spoilt:
+        data[name] = xr.full_like(data[name], np.nan)
+    record = judge(data)
+    assert (record["verdict"], record["reason"]) == ("undecided", reason)
+    found = record["permutation"]["p"]
+    assert found is None if p is None else found < p
+    line = verdict.summary({"study": "toy", "verdict": "undecided", "runs": 60, "scale": "smoke", "claims": [record]})
+    assert ("no p" in line) == (p is None)
+
+
+def test_one_seed_gives_no_interval_and_the_reason_says_so():
+    record = judge(cube(seeds=1))
+    assert (record["verdict"], record["reason"]) == ("undecided", "no interval: one seed")
+    assert record["interval"] == [None, None]

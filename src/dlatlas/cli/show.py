@@ -13,7 +13,7 @@ from rich.table import Table
 from dlatlas.declare.registry import INSTRUMENT
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import read_json, write_json
-from dlatlas.judging.verdict import show
+from dlatlas.judging.verdict import show, told
 from dlatlas.judging.words import quantity
 from dlatlas.planning.plan import Plan
 
@@ -68,7 +68,7 @@ def card(plan: Plan, name: str, console: Console | None = None) -> None:
             how = "fails" if said["control"]["fails"] else "does not fail"
             console.print(
                 f"  found: {show(said['estimate'])} \\[{show(low)}, {show(high)}], control "
-                f"{show(said['control']['estimate'])} {how}, p = {said['permutation']['p']:.3f}"
+                f"{show(said['control']['estimate'])} {how}, {told(said['permutation']['p'])}"
             )
     console.print(f"\nScale {sweep.scale}: {sweep.size:,} runs in {len(sweep.shards)} jobs")
     for dim, columns in sweep.dims.items():

@@ -105,6 +105,8 @@ def judge_claim(
     least, most = claim.expected.bounds()
     found, controlled = outcome(interval, claim.expected), outcome(spread, claim.expected)
     verdict, reason = _conclude(found, controlled, p)
+    if lacking := _lacking(estimate, interval, control, cube):
+        verdict, reason = "undecided", lacking
     return {
         "name": claim.name,
         "statement": claim.statement,
@@ -157,16 +159,30 @@ def _estimated(statistic: Statistic, sample: Sample, key: str) -> tuple[float, t
     return estimate, bootstrap(statistic, sample, estimate, key)
 
 
-def _conclude(found: Outcome, controlled: Outcome, p: float) -> tuple[Outcome, str]:
+def _conclude(found: Outcome, controlled: Outcome, p: float | None) -> tuple[Outcome, str]:
     if found == "refuted":
         return "refuted", "the whole interval lies outside what the theory allows"
     if found == "undecided":
         return "undecided", "the interval straddles the edge of what the theory allows"
     if controlled != "refuted":
         return "undecided", "the control does not fail, so the test cannot tell the theory from its absence"
-    if p > LEVEL:
+    if p is not None and p > LEVEL:
         return "undecided", f"shuffled measurements do as well (p = {p:.2g})"
     return "supported", "the whole interval is allowed, the control fails, shuffling destroys it"
+
+
+def _lacking(estimate: float, interval: tuple[float, float], control: float, cube: "xr.Dataset") -> str:
+    """What a verdict would need and does not have, "" if it has all."""
+    if not math.isfinite(estimate):
+        return "no value: the statistic is not defined on what was measured"
+    if math.isnan(interval[0]):
+        few = int(cube.sizes.get("seed", 1)) < 2
+        return "no interval: " + ("one seed" if few else "for some draws of the seeds the statistic has no value")
+    return (
+        ""
+        if math.isfinite(control)
+        else "the control has no value, so the test cannot tell the theory from its absence"
+    )
 
 
 def _json(value: float) -> float | None:
@@ -223,8 +239,13 @@ def permutations(claim: "Claim", cube: "xr.Dataset", key: str) -> Shuffle:
     return Shuffle(along, orders, claim.only)
 
 
-def p_value(estimate: float, shuffled: NDArray[np.float64], expected: Bounds) -> float:
-    """The share of shuffles that come as near to the theory as the estimate, itself counted among them."""
+def p_value(estimate: float, shuffled: NDArray[np.float64], expected: Bounds) -> float | None:
+    """The share of shuffles that come as near to the theory as the estimate, itself counted among them.
+
+    None where there is no estimate.
+    """
+    if not math.isfinite(estimate):
+        return None
     miss = expected.miss(estimate)
     missed = np.array([math.inf if math.isnan(value) else expected.miss(value) for value in shuffled])
     near = missed <= miss + ROUND_OFF * max(abs(estimate), abs(miss)) if math.isfinite(miss) else missed <= miss
@@ -239,9 +260,14 @@ def summary(record: dict[str, Any]) -> str:
         lines.append(
             f"  {claim['verdict']:<10} {claim['name']}: {show(claim['estimate'])} [{show(low)}, {show(high)}], "
             f"expected {claim['expected']}; control {show(claim['control']['estimate'])} "
-            f"{'fails' if claim['control']['fails'] else 'does not fail'}; p = {claim['permutation']['p']:.3f}"
+            f"{'fails' if claim['control']['fails'] else 'does not fail'}; {told(claim['permutation']['p'])}"
         )
     return "\n".join(lines)
+
+
+def told(p: float | None) -> str:
+    """A p-value in words."""
+    return "no p" if p is None else f"p = {p:.3f}"
 
 
 def show(value: float | None) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlatlas.declare.study import Study
 from dlatlas.declare.sweep import Shard, StackPlan, Sweep
@@ -251,8 +252,15 @@ def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
     return fit_stack(stack, sweep.study, progress)
 
 
+def _unmasked(value: Any) -> NDArray[np.generic]:  # noqa: ANN401
+    """An array; what is masked in it has no value."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        return value.astype(np.result_type(value.dtype, np.float32)).filled(np.nan)
+    return np.asarray(value)
+
+
 def _checked(sweep: Sweep, stack: Stack, results: Mapping[str, Any]) -> Arrays:
-    arrays = {name: np.asarray(value) for name, value in results.items()}
+    arrays = {name: _unmasked(value) for name, value in results.items()}
     expected = set(sweep.study.variables)
     if set(arrays) != expected:
         raise InputError(f"{sweep.study.module}: solve returns {sorted(arrays)}, variables declares {sorted(expected)}")
