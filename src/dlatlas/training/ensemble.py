@@ -24,6 +24,8 @@ from dlatlas.training.build import Built
 from dlatlas.training.captured import Captured
 from dlatlas.training.feed import Feed, Given
 from dlatlas.training.graph import CORE, GPU, fusible, lean, seconds
+from dlatlas.training.refusal import of_steps
+from dlatlas.training.rehearsal import STEPS, Batch, refuse_other_losses, refuse_unlike, rehearse
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK_SECONDS = 0.2
@@ -52,7 +54,8 @@ class StackedEnsemble(pl.LightningModule):
 
     After ``fit``, ``kept`` maps each checkpoint step to the parameters ``(run, ...)`` and ``progress`` holds the loss
     trace ``(traced step, run)``, the largest loss of each run and its step, and the step at which a run diverged (-1:
-    never). Losses are those before the update of their step.
+    never). Losses are those before the update of their step. ``without_gradient`` names the parameters that get none in
+    any run.
     """
 
     def __init__(self, built: Built) -> None:
@@ -63,17 +66,22 @@ class StackedEnsemble(pl.LightningModule):
         self.steps, self.every = int(built.stack["steps"]), int(built.stack["trace_every"])
         self.due = checkpoint_steps(self.steps, int(built.stack["checkpoints"]))
         runs = len(built.stack)
-        dtype = next(iter(built.parameters.values())).dtype
+        dtype = built.dtype
         self.progress = Progress(
             step=0,
             parameters=dict(built.parameters),
-            state={name: dict(value) for name, value in built.rule.init(built.parameters).items()},
+            state={name: dict(value) for name, value in built.rule.init(built.trained).items()},
             trace=torch.full((len(range(0, self.steps, self.every)), runs), torch.nan, dtype=dtype),
             peak=torch.full((runs,), -torch.inf, dtype=dtype),
             peak_step=torch.zeros(runs, dtype=torch.int64),
             diverged_at=torch.full((runs,), -1, dtype=torch.int64),
         )
         self.kept: dict[int, Tensors] = {0: dict(built.parameters)}
+        self.without_gradient: set[str] = set()
+        self._masks = {name: ~built.frozen[name] for name in built.trained if name in built.frozen}
+        self._decays = bool(built.hyper["weight_decay"].any())
+        self._copied: set[str] = set()
+        self._rehearsed: dict[int, list[float]] | None = None
         self._chunk = 10
         self._feed = Feed(built)
         self._compiled: Any = None
@@ -98,6 +106,7 @@ class StackedEnsemble(pl.LightningModule):
         self._feed.to(self.device)
         self.built.buffers = _moved(self.built.buffers, self.device)
         self.built.hyper = _moved(self.built.hyper, self.device)
+        self._masks = _moved(self._masks, self.device)
         self.built.which = self.built.which.to(self.device)
         for name in ("x", "y"):
             value = getattr(self.built, name)
@@ -119,38 +128,56 @@ class StackedEnsemble(pl.LightningModule):
     def _one(
         self,
         parameters: Tensors,
-        buffers: Tensors,
+        held: tuple[Tensors, Tensors],
         state: State,
         hyper: Mapping[str, Tensor],
         batch: tuple[Tensor, Tensor],
         draws: Tensor | None,
         step: Tensor,
     ) -> tuple[Tensors, State, Tensor]:
-        """One update of one network."""
+        """One update of one network; ``held`` are its buffers and, of what only some runs train, whether it does."""
+        gradients, loss = self._gradient(parameters, held, hyper, batch)
+        known: dict[str, Any] = {**self.words, **hyper, "step": step}
+        if draws is not None:
+            known["draws"] = draws
+        stepped, state = self.built.rule.update(gradients, state, {n: parameters[n] for n in gradients}, known)
+        for name, trained in held[1].items():
+            stepped[name] = torch.where(trained, stepped[name], parameters[name])
+        if len(stepped) < len(parameters):  # the frozen ones
+            stepped = {**parameters, **stepped}
+        return stepped, state, loss
+
+    def _gradient(
+        self,
+        parameters: Tensors,
+        held: tuple[Tensors, Tensors],
+        hyper: Mapping[str, Tensor],
+        batch: tuple[Tensor, Tensor],
+    ) -> tuple[Tensors, Tensor]:
+        """The gradients of one network as its rule takes them, and its loss."""
+        buffers, masks = held
+        trained = {name: parameters[name] for name in self.built.trained}
+        frozen = {name: value for name, value in parameters.items() if name not in trained}
 
         def objective(weights: Tensors, x: Tensor, y: Tensor) -> Tensor:
-            inputs = self._lowered((weights, buffers, x))
+            x, y = x.clone() if "x" in self._copied else x, y.clone() if "y" in self._copied else y
+            inputs = self._lowered(({**weights, **frozen}, buffers, x))
             outputs = functional_call(self.built.model, inputs[:2], inputs[2:])
             loss = self.built.loss(outputs.to(self.progress.peak.dtype), y)
             if self._decays:
+                weights = {n: torch.where(masks[n], w, 0) if n in masks else w for n, w in weights.items()}
                 loss = loss + 0.5 * hyper["weight_decay"] * sum(value.square().sum() for value in weights.values())
             return loss
 
         gradient = grad_and_value(objective)
         if self.built.rule.per_worker:
-            gradients, losses = vmap(gradient, in_dims=(None, 0, 0))(parameters, *batch)
+            gradients, losses = vmap(gradient, in_dims=(None, 0, 0))(trained, *batch)
             loss = losses.mean()
         else:
-            gradients, loss = gradient(parameters, *batch)
-        known: dict[str, Any] = {**self.words, **hyper, "step": step}
-        if draws is not None:
-            known["draws"] = draws
-        stepped, state = self.built.rule.update(gradients, state, parameters, known)
-        return stepped, state, loss
-
-    @property
-    def _decays(self) -> bool:
-        return any(run["weight_decay"] for run in self.built.stack.runs)
+            gradients, loss = gradient(trained, *batch)
+        for name, mask in masks.items():
+            gradients[name] = torch.where(mask, gradients[name], 0)
+        return gradients, loss
 
     def _lowered(self, tensors: Any) -> Any:  # noqa: ANN401
         """In the precision that the network computes in; weights, loss and update keep theirs."""
@@ -164,6 +191,9 @@ class StackedEnsemble(pl.LightningModule):
         while step < last:
             losses.append(self._advance(self._feed.at(step, last)))
             step += len(losses[-1])
+        if self._rehearsed and first < STEPS:
+            with of_steps(self.built.stack):
+                refuse_other_losses(self.built, self._rehearsed, first, torch.cat(losses))
         self.progress.step = last
         if last in self.due:  # on the processor, where there is more memory
             self.kept[last] = _moved(self.progress.parameters, torch.device("cpu"))
@@ -183,11 +213,17 @@ class StackedEnsemble(pl.LightningModule):
         return torch.stack(losses)
 
     def _step(self, carried: tuple[Tensors, State], given: Given) -> tuple[tuple[Tensors, State], Tensor]:
-        return self._compiled(*carried, self.built.buffers, self.built.hyper, self._data, *given)
+        return self._compiled(*carried, (self.built.buffers, self._masks), self.built.hyper, self._data, *given)
 
     def _prepare(self, given: Given) -> None:
-        """Traces the step, makes it quick, and records it where it runs on a GPU."""
+        """Traces the step, makes it quick, and records it where it runs on a GPU.
+
+        Raises:
+            UntrainableError: the step cannot be taken of a stack, or it would be another one than that of a plain loop.
+        """
         p, built = self.progress, self.built
+        with of_steps(built.stack):
+            self._rehearse()
         self._data, shared = self._examples()
         per_run = (0, 0, 0, 0, None if shared else 0, None if given.draws is None else 0, None)
         mapped = vmap(self._one, in_dims=per_run)
@@ -197,10 +233,58 @@ class StackedEnsemble(pl.LightningModule):
             stepped, state, loss = mapped(p, b, s, h, tuple(map(self._by_worker, batch)), draws, now)
             return (stepped, state), loss
 
-        inputs = (p.parameters, p.state, built.buffers, built.hyper, self._data, *given.each(itemgetter(0)))
-        self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
+        held = (built.buffers, self._masks)
+        inputs = (p.parameters, p.state, held, built.hyper, self._data, *given.each(itemgetter(0)))
+        with of_steps(built.stack):
+            traced = lean(make_fx(stacked)(*inputs))
+        self._compiled = self._quickened(traced, inputs)
         if self.device.type == "cuda":
             self._captured = self._recorded(given)
+
+    def _rehearse(self) -> None:
+        """The first steps of two runs in a plain loop, from the start, also where the training has gone on."""
+        built, given = self.built, []
+        while len(given) < min(STEPS, self.steps):
+            step = len(given)
+            some = self._feed.at(step, min(STEPS, self.steps))
+            given += [some.each(itemgetter(number)) for number in range(len(some.now))]
+        rows = list(built.samples)
+        loops = [rehearse(built, row, [self._batch(each, row) for each in given], self.words) for row in rows]
+        self._copied = set().union(*(loop.copied for loop in loops))
+        first = [self._batch(given[0], row) for row in rows]
+        batch = torch.stack([each.x for each in first]), torch.stack([each.y for each in first])
+        found = self._gradients_of(rows, batch)
+        for place, (row, loop) in enumerate(zip(rows, loops)):
+            refuse_unlike(built, row, loop.gradients, {name: value[place] for name, value in found.items()})
+        self._rehearsed = {row: loop.losses for row, loop in zip(rows, loops)}
+        without = set.intersection(*(loop.without | (set(built.trained) - set(loop.gradients)) for loop in loops))
+        if without:
+            every = [self._batch(given[0], row) for row in range(len(built.stack))]
+            batch = torch.stack([each.x for each in every]), torch.stack([each.y for each in every])
+            found = self._gradients_of(list(range(len(every))), batch)
+            self.without_gradient = {name for name in without if not found[name].any()}
+
+    def _gradients_of(self, rows: list[int], batch: tuple[Tensor, Tensor]) -> Tensors:
+        """The gradients of some runs at the start, ``(row, ...)``, without decay."""
+        chosen = [
+            {name: value[rows] for name, value in group.items()}
+            for group in (_moved(self.kept[0], self.progress.peak.device), self.built.buffers, self._masks)
+        ]
+        hyper = {name: value[rows] for name, value in self.built.hyper.items()}
+        hyper["weight_decay"] = torch.zeros_like(hyper["weight_decay"])
+        return vmap(self._gradient)(chosen[0], tuple(chosen[1:]), hyper, batch)[0]
+
+    def _batch(self, given: Given, row: int) -> Batch:
+        """What one run is given at one step."""
+        built = self.built
+        if built.online is not None:
+            x, y = (value[row] for value in given.batch)
+        elif given.batch:
+            x, y = (value.flatten(0, 1)[given.batch[0][row]] for value in (built.x, built.y))
+        else:
+            x, y = (value[built.which[row]] for value in (built.x, built.y))
+        x, y = (self._by_worker(value[None])[0] for value in (x, y))
+        return Batch(x, y, None if given.draws is None else given.draws[row], given.now)
 
     def _recorded(self, given: Given) -> Captured | None:
         """The step as CUDA graphs, which from now on write into the stack's own tensors; None if that is impossible."""
@@ -220,7 +304,7 @@ class StackedEnsemble(pl.LightningModule):
             return (), False
         if int(built.stack["batch"]) > 0:
             return (built.x, built.y), False
-        if len(built.x) == 1:
+        if len(built.x) == 1 and not self._copied:
             return (built.x[0], built.y[0]), True
         return (built.x[built.which], built.y[built.which]), False
 

@@ -55,8 +55,8 @@ class Feed:
         self.batch, self.workers = int(built.stack["batch"]), int(built.stack["workers"])
         self.needed = self.batch * self.workers
         self._check()
-        self.dtype = next(iter(built.parameters.values())).dtype
-        self._size = sum(value[0].numel() for value in built.parameters.values())
+        self.dtype = built.dtype
+        self._size = sum(value[0].numel() for value in built.trained.values())
         keys = [built.stack.key(run) for run in range(len(built.stack))]
         self._orders, self._now = order_keys(keys), torch.arange(1, self.steps + 1).to(self.dtype)
         self._first_rows = built.which[:, None] * (0 if built.x is None else built.x.shape[1])

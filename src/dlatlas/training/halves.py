@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.errors import AtlasError
+from dlatlas.errors import AtlasError, UntrainableError
 
 Arrays = dict[str, NDArray[np.generic]]
 Rows = NDArray[np.int64]
@@ -29,14 +29,21 @@ def in_halves(
         The results, ``(rows, arrays)`` of each part, and what each failed row raised.
 
     Raises:
-        AtlasError: a single run does not fit into memory; or what ``compute`` tells in one line itself.
+        AtlasError: a single run does not fit into memory; or what ``compute`` tells in one line itself, unless that is
+            of networks that cannot be trained.
     """
     try:
         return [(rows, compute(rows))], {}
+    except UntrainableError as error:
+        if not isolate:
+            raise
+        wanted, message = None, str(error)
+        if error.whole:
+            return [], {int(row): message for row in rows}
     except AtlasError:
         raise
     except Exception as error:
-        wanted = _memory_wanted(error)
+        wanted = memory_wanted(error)
         if wanted is None and not isolate:
             raise
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -66,7 +73,7 @@ def joined(parts: list[tuple[Rows, Arrays]], size: int) -> Arrays:
     return arrays
 
 
-def _memory_wanted(error: Exception) -> str | None:
+def memory_wanted(error: Exception) -> str | None:
     """None if it was not for memory; else how much it asked for, as the end of a sentence, empty if it does not say.
 
     NumPy raises MemoryError, torch on a GPU OutOfMemoryError, torch on a CPU a RuntimeError with one of these texts.
