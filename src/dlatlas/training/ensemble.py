@@ -78,7 +78,8 @@ class StackedEnsemble(pl.LightningModule):
         )
         self.kept: dict[int, Tensors] = {0: dict(built.parameters)}
         self.without_gradient: set[str] = set()
-        self._masks = {name: ~built.frozen[name] for name in built.trained if name in built.frozen}
+        self._trained = list(built.trained)
+        self._masks = {name: ~built.frozen[name] for name in self._trained if name in built.frozen}
         self._decays = bool(built.hyper["weight_decay"].any())
         self._copied: set[str] = set()
         self._rehearsed: dict[int, list[float]] | None = None
@@ -120,6 +121,11 @@ class StackedEnsemble(pl.LightningModule):
             self._record(first, self._losses(first, last))
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+        if index == 0 and self.without_gradient:
+            rank_zero_warn(
+                f"model {self.built.stack['model']}: {', '.join(sorted(self.without_gradient))}: no gradient in any of "
+                f"{len(self.built.stack)} runs, stays as it is; forward does not use it, or cuts its gradient off"
+            )
         pace = (time.monotonic() - begun) / (last - first)
         self._chunk = int(min(max(CHUNK_SECONDS / pace, 1), 10 * self._chunk))
 
@@ -156,7 +162,7 @@ class StackedEnsemble(pl.LightningModule):
     ) -> tuple[Tensors, Tensor]:
         """The gradients of one network as its rule takes them, and its loss."""
         buffers, masks = held
-        trained = {name: parameters[name] for name in self.built.trained}
+        trained = {name: parameters[name] for name in self._trained}
         frozen = {name: value for name, value in parameters.items() if name not in trained}
 
         def objective(weights: Tensors, x: Tensor, y: Tensor) -> Tensor:
@@ -257,7 +263,7 @@ class StackedEnsemble(pl.LightningModule):
         for place, (row, loop) in enumerate(zip(rows, loops)):
             refuse_unlike(built, row, loop.gradients, {name: value[place] for name, value in found.items()})
         self._rehearsed = {row: loop.losses for row, loop in zip(rows, loops)}
-        without = set.intersection(*(loop.without | (set(built.trained) - set(loop.gradients)) for loop in loops))
+        without = set.intersection(*(loop.without | (set(self._trained) - set(loop.gradients)) for loop in loops))
         if without:
             every = [self._batch(given[0], row) for row in range(len(built.stack))]
             batch = torch.stack([each.x for each in every]), torch.stack([each.y for each in every])

@@ -66,11 +66,16 @@ def joined(parts: list[tuple[Rows, Arrays]], size: int) -> Arrays:
         return parts[0][1]
     arrays: Arrays = {}
     for name, model in parts[0][1].items():
-        empty = np.nan if np.issubdtype(model.dtype, np.floating) else -1
-        arrays[name] = np.full((size, *model.shape[1:]), empty, dtype=model.dtype)
+        arrays[name] = blank(model, size)
         for rows, part in parts:
             arrays[name][rows] = part[name]
     return arrays
+
+
+def blank(model: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+    """Rows such as those of ``model``, ``(size, ...)``, without results: NaN, or -1 among whole numbers."""
+    empty = np.nan if np.issubdtype(model.dtype, np.floating) else -1
+    return np.full((size, *model.shape[1:]), empty, dtype=model.dtype)
 
 
 def memory_wanted(error: Exception) -> str | None:

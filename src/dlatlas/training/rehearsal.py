@@ -113,7 +113,7 @@ class _Loop:
             values = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
             values = (torch.zeros_like(p) if v is None else v for p, v in zip(self.parameters.values(), values))
             found.append(dict(zip(names, values)))
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         gradients = {name: torch.stack([each[name] for each in found]) for name in names}
         gradients = gradients if self.built.rule.per_worker else {name: value[0] for name, value in gradients.items()}
         penalty = sum(float(value.detach().square().sum()) for value in self.parameters.values())
@@ -254,5 +254,5 @@ def refuse_other_losses(built: Built, loop: Mapping[int, list[float]], first: in
             if not abs(here - there) <= share * max(abs(there), abs(expected[0])) + least:
                 raise UntrainableError(
                     f"step {step}: the loss of the stack is {here:.6g}, of a plain loop {there:.6g}: forward, loss or "
-                    "update rule is no function of what it is given"
+                    "update rule is no function of what it is given, or uses a copy of a parameter"
                 )
