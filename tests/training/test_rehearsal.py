@@ -1,5 +1,7 @@
 """What a traced step would get silently wrong: it works as in a plain loop, or is refused in one line."""
 
+import dataclasses
+import functools
 import itertools
 import random
 import warnings
@@ -9,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from dlatlas.errors import UntrainableError
+from dlatlas.errors import InputError, UntrainableError
 from dlatlas.identity.streams import torch_seed
 from dlatlas.models import mlp
-from dlatlas.training.build import build
+from dlatlas.training.build import build, prepare_stack
 from dlatlas.training.ensemble import StackedEnsemble
 from dlatlas.training.fit import stored
 
@@ -430,3 +432,84 @@ def test_a_rule_that_is_no_function_is_refused_by_its_losses(stack_of, monkeypat
     monkeypatch.setattr(sgd, "SGD", type(true)(init=true.init, update=update))
     with pytest.raises(UntrainableError, match=r"^model mlp: step \d: the loss of the stack is .*, of a plain loop"):
         module_of(stack_of([{"seed": 0}], lr=0.01))
+
+
+def test_a_rule_that_draws_from_a_global_generator_is_refused(stack_of, monkeypatch):
+    from dlatlas.optimizers import sgd
+
+    true = sgd.SGD
+
+    def update(gradients, state, parameters, hyper):
+        return true.update(gradients, state, parameters, {**hyper, "lr": hyper["lr"] * np.random.random()})
+
+    monkeypatch.setattr(sgd, "SGD", type(true)(init=true.init, update=update))
+    with pytest.raises(UntrainableError, match=r"^model mlp: its update rule draws from NumPy's global generator"):
+        module_of(stack_of([{"seed": 0}]))
+
+
+def test_a_loss_that_draws_from_a_global_generator_is_refused(stack_of, monkeypatch):
+    from dlatlas.losses import squared
+
+    true = squared.half_mse
+    monkeypatch.setattr(squared, "half_mse", lambda output, target: true(output, target) * random.random())
+    with pytest.raises(UntrainableError, match=r"^model mlp: its loss draws from Python's global generator"):
+        module_of(stack_of([{"seed": 0}]))
+
+
+def test_what_a_data_set_draws_from_global_generators_is_seeded(stack_of, monkeypatch):
+    from dlatlas.data import gaussian
+
+    true = gaussian.gaussian_regression
+
+    @functools.wraps(true)
+    def noisy(**arguments):
+        made = true(**arguments)
+        return dataclasses.replace(made, y=made.y + np.random.normal(size=made.y.shape))
+
+    calm = build(stack_of([{"seed": 0}, {"seed": 1}])).y
+    monkeypatch.setattr(gaussian, "gaussian_regression", noisy)
+    one, two = (build(stack_of([{"seed": 0}, {"seed": 1}])).y for _ in range(2))
+    assert torch.equal(one, two)
+    noise = one - calm
+    assert noise[0].std() > 0.5
+    assert not torch.allclose(noise[0], noise[1])
+
+
+def test_fresh_examples_from_a_global_generator_are_refused(stack_of, monkeypatch):
+    from dlatlas.data import gaussian
+    from dlatlas.data.dataset import Online
+
+    @functools.wraps(gaussian.gaussian_regression)
+    def online(**arguments):
+        return Online(lambda generator, n: (np.random.normal(size=(n, 6)), np.zeros((n, 1))))
+
+    monkeypatch.setattr(gaussian, "gaussian_regression", online)
+    with pytest.raises(InputError, match=r"^data set 'gaussian_regression': it draws from NumPy's global generator"):
+        module_of(stack_of([{"seed": 0}], batch=4))
+
+
+def test_a_setup_that_draws_from_a_global_generator_is_refused(stack_of):
+    class Study:
+        module = "toy"
+
+        @staticmethod
+        def setup(built):
+            return {"lr": np.random.random(len(built.stack))}
+
+    with pytest.raises(
+        InputError, match=r"^toy: setup draws from NumPy's global generator; allowed: built\.stack\.gen"
+    ):
+        prepare_stack(stack_of([{"seed": 0}]), Study)
+
+
+def test_a_slice_has_its_gradient_in_the_measures_too(stack_of, monkeypatch):
+    """They call the same emptied network."""
+    monkeypatch.setattr(mlp, "MLP", Sliced)
+    stack = stack_of([{"seed": 0}])
+    built, plain = build(stack), network(stack, 0, Sliced, ["inputs", "width"])
+    x, weights = built.x[0], {name: value[0] for name, value in built.parameters.items()}
+    found = torch.func.grad(lambda p: torch.func.functional_call(built.model, p, (x,)).sum())(weights)
+    plain(x).sum().backward()
+    for name, value in plain.named_parameters():
+        torch.testing.assert_close(found[name], value.grad)
+        assert value.grad.any()

@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from dlatlas.optimizers.rule import State, Tensors
 from dlatlas.training.build import Built
 from dlatlas.training.captured import Captured
-from dlatlas.training.feed import Feed, Given
+from dlatlas.training.feed import Feed, Given, by_worker
 from dlatlas.training.graph import CORE, GPU, fusible, lean, seconds
 from dlatlas.training.refusal import of_steps
-from dlatlas.training.rehearsal import STEPS, Batch, refuse_other_losses, refuse_unlike, rehearse
+from dlatlas.training.rehearsal import STEPS, Rehearsal, refuse_other_losses
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK_SECONDS = 0.2
@@ -82,7 +82,7 @@ class StackedEnsemble(pl.LightningModule):
         self._masks = {name: ~built.frozen[name] for name in self._trained if name in built.frozen}
         self._decays = bool(built.hyper["weight_decay"].any())
         self._copied: set[str] = set()
-        self._rehearsed: dict[int, list[float]] | None = None
+        self._rehearsed: dict[int, list[float]] = {}
         self._chunk = 10
         self._feed = Feed(built)
         self._compiled: Any = None
@@ -228,15 +228,16 @@ class StackedEnsemble(pl.LightningModule):
             UntrainableError: the step cannot be taken of a stack, or it would be another one than that of a plain loop.
         """
         p, built = self.progress, self.built
+        beginning = self._feed.beginning(STEPS)  # also where the training has gone on from there
         with of_steps(built.stack):
-            self._rehearse()
+            self._rehearse(beginning)
         self._data, shared = self._examples()
         per_run = (0, 0, 0, 0, None if shared else 0, None if given.draws is None else 0, None)
         mapped = vmap(self._one, in_dims=per_run)
 
         def stacked(p: Any, s: Any, b: Any, h: Any, data: Any, rows: Any, draws: Any, now: Any) -> Any:  # noqa: ANN401
             batch = tuple(_taken(value, rows[0]) for value in data) if len(rows) == 1 else rows or data
-            stepped, state, loss = mapped(p, b, s, h, tuple(map(self._by_worker, batch)), draws, now)
+            stepped, state, loss = mapped(p, b, s, h, tuple(by_worker(built, value) for value in batch), draws, now)
             return (stepped, state), loss
 
         held = (built.buffers, self._masks)
@@ -247,50 +248,22 @@ class StackedEnsemble(pl.LightningModule):
         if self.device.type == "cuda":
             self._captured = self._recorded(given)
 
-    def _rehearse(self) -> None:
-        """The first steps of two runs in a plain loop, from the start, also where the training has gone on."""
-        built, given = self.built, []
-        while len(given) < min(STEPS, self.steps):
-            step = len(given)
-            some = self._feed.at(step, min(STEPS, self.steps))
-            given += [some.each(itemgetter(number)) for number in range(len(some.now))]
-        rows = list(built.samples)
-        loops = [rehearse(built, row, [self._batch(each, row) for each in given], self.words) for row in rows]
-        self._copied = set().union(*(loop.copied for loop in loops))
-        first = [self._batch(given[0], row) for row in rows]
-        batch = torch.stack([each.x for each in first]), torch.stack([each.y for each in first])
-        found = self._gradients_of(rows, batch)
-        for place, (row, loop) in enumerate(zip(rows, loops)):
-            refuse_unlike(built, row, loop.gradients, {name: value[place] for name, value in found.items()})
-        self._rehearsed = {row: loop.losses for row, loop in zip(rows, loops)}
-        without = set.intersection(*(loop.without | (set(self._trained) - set(loop.gradients)) for loop in loops))
-        if without:
-            every = [self._batch(given[0], row) for row in range(len(built.stack))]
-            batch = torch.stack([each.x for each in every]), torch.stack([each.y for each in every])
-            found = self._gradients_of(list(range(len(every))), batch)
-            self.without_gradient = {name for name in without if not found[name].any()}
+    def _rehearse(self, beginning: list[Given]) -> None:
+        """The first steps of two runs in a plain loop."""
+        rehearsal = Rehearsal(self.built, beginning, self.words)
+        self._copied = rehearsal.copied
+        self.without_gradient = rehearsal.compare(self._first_gradients)
+        self._rehearsed = rehearsal.losses
 
-    def _gradients_of(self, rows: list[int], batch: tuple[Tensor, Tensor]) -> Tensors:
+    def _first_gradients(self, rows: list[int], batch: tuple[Tensor, Tensor]) -> Tensors:
         """The gradients of some runs at the start, ``(row, ...)``, without decay."""
-        chosen = [
+        start = _moved(self.kept[0], self.progress.peak.device)
+        parameters, *held, hyper = (
             {name: value[rows] for name, value in group.items()}
-            for group in (_moved(self.kept[0], self.progress.peak.device), self.built.buffers, self._masks)
-        ]
-        hyper = {name: value[rows] for name, value in self.built.hyper.items()}
+            for group in (start, self.built.buffers, self._masks, self.built.hyper)
+        )
         hyper["weight_decay"] = torch.zeros_like(hyper["weight_decay"])
-        return vmap(self._gradient)(chosen[0], tuple(chosen[1:]), hyper, batch)[0]
-
-    def _batch(self, given: Given, row: int) -> Batch:
-        """What one run is given at one step."""
-        built = self.built
-        if built.online is not None:
-            x, y = (value[row] for value in given.batch)
-        elif given.batch:
-            x, y = (value.flatten(0, 1)[given.batch[0][row]] for value in (built.x, built.y))
-        else:
-            x, y = (value[built.which[row]] for value in (built.x, built.y))
-        x, y = (self._by_worker(value[None])[0] for value in (x, y))
-        return Batch(x, y, None if given.draws is None else given.draws[row], given.now)
+        return vmap(self._gradient)(parameters, tuple(held), hyper, batch)[0]
 
     def _recorded(self, given: Given) -> Captured | None:
         """The step as CUDA graphs, which from now on write into the stack's own tensors; None if that is impossible."""
@@ -313,12 +286,6 @@ class StackedEnsemble(pl.LightningModule):
         if len(built.x) == 1 and not self._copied:
             return (built.x[0], built.y[0]), True
         return (built.x[built.which], built.y[built.which]), False
-
-    def _by_worker(self, value: Tensor) -> Tensor:
-        if not self.built.rule.per_worker:
-            return value
-        workers, batch = int(self.built.stack["workers"]), int(self.built.stack["batch"])
-        return value.reshape(len(value), workers, batch, *value.shape[2:])
 
     def _record(self, first: int, losses: Tensor) -> None:
         """Keeps what is kept of the losses ``(step, run)`` of a chunk that begins at step ``first``."""

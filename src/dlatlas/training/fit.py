@@ -36,9 +36,9 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         progress: where the state of an unfinished training is kept.
 
     Returns:
-        ``parameters/<name>`` ``(run, checkpoint, ...)``, ``trained/<name>`` (see `stack`), ``hyper/<name>``, ``loss_trace`` ``(run, traced step)``,
-        ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1: never) and ``status``. From the step
-        at which a run diverged its numbers are NaN.
+        ``parameters/<name>`` ``(run, checkpoint, ...)``, ``trained/<name>`` (see `stack`), ``hyper/<name>``,
+        ``loss_trace`` ``(run, traced step)``, ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1:
+        never) and ``status``. From the step at which a run diverged its numbers are NaN.
     """
     built = prepare_stack(stack, study)
     hyper = {name: value.clone() for name, value in built.hyper.items()}

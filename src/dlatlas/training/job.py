@@ -146,7 +146,7 @@ def _machine(sweep: Sweep) -> dict[str, str]:
 
 
 def failures(sweep: Sweep, shard: Shard, manifest: Mapping[str, Any]) -> list[str]:
-    """The runs of a shard that failed, a line for each reason: where they lie, how many they are, and what was raised."""
+    """The runs of a shard that failed, a line for each reason: where they lie, how many there are, what was raised."""
     lines = []
     for plan, stack in zip(shard.stacks, manifest["stacks"]):
         reasons: dict[str, list[int]] = {}
@@ -156,7 +156,9 @@ def failures(sweep: Sweep, shard: Shard, manifest: Mapping[str, Any]) -> list[st
         for message, rows in reasons.items():
             columns = sweep.columns(plan.index[rows])
             where = ", ".join(f"{axis} = {values[0]}" for axis, values in columns.items() if len(set(values)) == 1)
-            lines.append(f"{where + ': ' if where else ''}{len(rows):,} of {len(stack['runs']):,} runs failed: {message}")
+            lines.append(
+                f"{where + ': ' if where else ''}{len(rows):,} of {len(stack['runs']):,} runs failed: {message}"
+            )
     return lines
 
 

@@ -43,7 +43,7 @@ def _check(network: object) -> None:
             )
     if not any(parameter.requires_grad for parameter in network.parameters()):
         found = "all parameters have requires_grad=False" if any(True for _ in network.parameters()) else "none"
-        raise UntrainableError(f"expected a parameter that can be trained, found {found}")
+        raise UntrainableError(f"expected a parameter that can be trained, found {found}", whole=False)
 
 
 def called(name: str, module: nn.Module) -> str:

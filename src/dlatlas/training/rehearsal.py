@@ -1,23 +1,17 @@
-"""The first steps of two runs of a stack in a plain loop, beside the stack's own.
+"""The first steps of two runs in a plain loop, and whether the stack's losses and gradients are the loop's."""
 
-A step is traced once, so that a forward pass which is no function of parameters, buffers and inputs would be frozen as
-it was then. Here it is called as PyTorch would, on networks that are thrown away, and looked at: what it changes, what
-it draws from, whether it repeats itself, and whether the stack's losses and gradients are the loop's.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dlatlas.errors import UntrainableError
-from dlatlas.optimizers.rule import State, Tensors
-from dlatlas.training import chance
+from dlatlas.optimizers.rule import Tensors
 from dlatlas.training.build import Built
-from dlatlas.training.network import called
+from dlatlas.training.feed import Given, by_worker
+from dlatlas.training.plain import Batch, plain_run
 
 STEPS = 3
 
@@ -26,212 +20,66 @@ LOOSE = {"float64": (1e-3, 1e-9), "float32": (0.02, 1e-5), "tf32": (0.1, 1e-3), 
 the size of the number; rounding is far below, even where a unit's kink flips."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one run is given at one step: examples, draws for its rule or None, and the step's number."""
-
-    x: Tensor
-    y: Tensor
-    draws: Tensor | None
-    now: Tensor
-
-
-@dataclass(frozen=True)
-class PlainRun:
-    """What a plain loop made of one run.
+class Rehearsal:
+    """The plain loops beside a stack.
 
     Attributes:
-        losses: before each step.
-        gradients: of the loss at the first step, without decay.
-        without: parameters whose gradient was exactly zero at all steps and that the rule then leaves alone.
-        copied: which of ``x`` and ``y`` the network or the loss changes in place.
-    """
-
-    losses: list[float]
-    gradients: Tensors
-    without: set[str]
-    copied: set[str]
-
-
-def rehearse(built: Built, row: int, batches: list[Batch], words: Mapping[str, Any]) -> PlainRun:
-    """Some steps of one run as a plain loop takes them, after its network has been looked at.
+        losses: run -> its losses before each step, with decay.
+        copied: which of ``x`` and ``y`` the networks or the loss change in place, so that each step needs a copy.
 
     Args:
-        built: the stack.
-        row: the run; ``built.samples`` must have its network.
-        batches: what its first steps are given.
+        built: the stack at its start; ``built.samples`` are the networks of the runs that are trained.
+        given: what its first steps are given.
         words: what the update rule knows beside numbers.
 
     Raises:
-        UntrainableError: the forward pass is no function of parameters, buffers and inputs, or changes them.
+        UntrainableError: a forward pass is no function of parameters, buffers and inputs, or changes them.
     """
-    with chance.set_aside(), torch.enable_grad():
-        return _Loop(built, row, words).run(batches)
+
+    def __init__(self, built: Built, given: list[Given], words: Mapping[str, Any]) -> None:
+        self.built, self._first = built, given[0]
+        rows = list(built.samples)
+        self._loops = {row: plain_run(built, row, [_batch(built, each, row) for each in given], words) for row in rows}
+        self.losses = {row: loop.losses for row, loop in self._loops.items()}
+        self.copied = set().union(*(loop.copied for loop in self._loops.values()))
+
+    def compare(self, gradients: Callable[[list[int], tuple[Tensor, Tensor]], Tensors]) -> set[str]:
+        """Compares the first gradients with the stack's.
+
+        Args:
+            gradients: (runs, their examples) -> the stack's gradients at its start, ``(run, ...)``.
+
+        Returns:
+            The parameters that get no gradient in any run, and that the update rule does not move by itself.
+
+        Raises:
+            UntrainableError: a gradient is another one, beyond rounding.
+        """
+        found = gradients(list(self._loops), self._examples(list(self._loops)))
+        for place, loop in enumerate(self._loops.values()):
+            _refuse_unlike(self.built, loop.gradients, {name: value[place] for name, value in found.items()})
+        trained = set(self.built.trained)
+        without = set.intersection(*(loop.without | trained - set(loop.gradients) for loop in self._loops.values()))
+        if without:
+            every = list(range(len(self.built.stack)))
+            found = gradients(every, self._examples(every))
+        return {name for name in without if not found[name].any()}
+
+    def _examples(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        batches = [_batch(self.built, self._first, row) for row in rows]
+        return torch.stack([each.x for each in batches]), torch.stack([each.y for each in batches])
 
 
-class _Loop:
-    def __init__(self, built: Built, row: int, words: Mapping[str, Any]) -> None:
-        self.built, self.words = built, words
-        self.network = built.samples[row].to(built.which.device)
-        self.hyper = {name: value[row] for name, value in built.hyper.items()}
-        self.parameters = {name: value for name, value in self.network.named_parameters() if value.requires_grad}
-        self.copied: set[str] = set()
-        self.called = False
-
-    def run(self, batches: list[Batch]) -> PlainRun:
-        """The steps, after two looks at the first."""
-        self._refuse_unrepeatable(*self._parts(batches[0])[0])
-        state = self.built.rule.init({name: value.detach().clone() for name, value in self.parameters.items()})
-        losses: list[float] = []
-        first: Tensors = {}
-        without = set(self.parameters)
-        for batch in batches:
-            gradients, loss = self._gradients(batch)
-            losses.append(loss)
-            first = first or gradients
-            without -= {name for name, value in gradients.items() if value.any()}
-            with torch.no_grad():
-                if without:
-                    moved = self._update(gradients, state, batch)[0]
-                    without -= {name for name in without if not torch.equal(moved[name], self.parameters[name])}
-                decay = self.hyper["weight_decay"]
-                total = {n: g + decay * self.parameters[n] if decay else g for n, g in gradients.items()}
-                stepped, state = self._update(total, state, batch)
-                for name, value in self.parameters.items():
-                    value.copy_(stepped[name])
-        return PlainRun(losses, first, without, self.copied)
-
-    def _parts(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """The examples of each worker, or all."""
-        return list(zip(batch.x, batch.y)) if self.built.rule.per_worker else [(batch.x, batch.y)]
-
-    def _gradients(self, batch: Batch) -> tuple[Tensors, float]:
-        """Of the loss: gradients as the rule takes them, and the loss with decay."""
-        names, found, losses = list(self.parameters), [], []
-        for x, y in self._parts(batch):
-            loss = self._loss(x, y)
-            values = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
-            values = (torch.zeros_like(p) if v is None else v for p, v in zip(self.parameters.values(), values))
-            found.append(dict(zip(names, values)))
-            losses.append(float(loss.detach()))
-        gradients = {name: torch.stack([each[name] for each in found]) for name in names}
-        gradients = gradients if self.built.rule.per_worker else {name: value[0] for name, value in gradients.items()}
-        penalty = sum(float(value.detach().square().sum()) for value in self.parameters.values())
-        return gradients, sum(losses) / len(losses) + 0.5 * float(self.hyper["weight_decay"]) * penalty
-
-    def _update(self, gradients: Tensors, state: State, batch: Batch) -> tuple[Tensors, State]:
-        known: dict[str, Any] = {**self.words, **self.hyper, "step": batch.now}
-        if batch.draws is not None:
-            known["draws"] = batch.draws
-        weights = {name: value.detach() for name, value in self.parameters.items()}
-        return self.built.rule.update(gradients, state, weights, known)
-
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """The loss of some examples, while all is watched that it must not change."""
-        given, held, standing = {"x": x.clone(), "y": y.clone()}, self._numbers(), chance.standing()
-        attributes = self._attributes() if self.called else {}  # the first call may note what it is given
-        self.called = True
-        loss = self.built.loss(self.network(given["x"]).to(self.built.dtype), given["y"])
-        if generator := chance.drawn_from(standing):
-            part = self._part_that_draws(x)
-            raise UntrainableError(
-                f"{part} draws from {generator} in forward, which would be one constant for all runs and steps; "
-                "allowed: a forward pass without chance"
-            )
-        for name, value in self._numbers().items():
-            if not _equal(value, held[name]):
-                where, _, own = name.rpartition(".")
-                kind = "parameter" if name in dict(self.network.named_parameters()) else "buffer"
-                raise UntrainableError(
-                    f"{called(where, self.network.get_submodule(where))} changes its {kind} {own} in forward, which a "
-                    "stack does not keep; allowed: a forward pass that changes nothing, such as that of LayerNorm, "
-                    "or of BatchNorm with track_running_stats=False"
-                )
-        self._refuse_changed(attributes)
-        self.copied |= {name for name, value in given.items() if not _equal(value, {"x": x, "y": y}[name])}
-        return loss
-
-    def _numbers(self) -> Tensors:
-        named = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
-        return {name: value.detach().clone() for name, value in named.items()}
-
-    def _refuse_unrepeatable(self, x: Tensor, y: Tensor) -> None:
-        once, twice = self._loss(x, y).detach(), self._loss(x, y).detach()
-        share = 0.0 if once.device.type == "cpu" else LOOSE[str(self.built.stack["precision"])][0]
-        if not torch.allclose(once, twice, rtol=share, atol=0.0, equal_nan=True):
-            raise UntrainableError(
-                f"called twice on the same examples it gives the losses {float(once):.6g} and {float(twice):.6g}: "
-                "it reads something that changes from call to call (a counter, a clock, a generator of its own), "
-                "which a traced step holds constant"
-            )
-
-    def _attributes(self) -> dict[tuple[str, str], str]:
-        """The plain values that the network's parts hold, as text."""
-        return {
-            (name, own): repr(value.tolist() if isinstance(value, np.ndarray) else value)
-            for name, module in self.network.named_modules()
-            for own, value in vars(module).items()
-            if _is_plain(value)
-        }
-
-    def _refuse_changed(self, before: Mapping[tuple[str, str], str]) -> None:
-        now = self._attributes() if before else {}
-        for (name, own), value in before.items():
-            if now.get((name, own), value) != value:
-                raise UntrainableError(
-                    f"{called(name, self.network.get_submodule(name))} changes its attribute {own} in forward, from "
-                    f"{value:.40} to {now[name, own]:.40}, which a traced step holds constant"
-                )
-
-    def _part_that_draws(self, x: Tensor) -> str:
-        """The innermost part of the network in whose forward a global generator moves, in words."""
-        entered: dict[str, dict[str, Any]] = {}
-        found: list[str] = []
-
-        def leave(name: str, module: nn.Module) -> None:
-            if not found and chance.drawn_from(entered[name]):
-                found.append(called(name, module))
-
-        hooks = []
-        for name, module in self.network.named_modules():
-            hooks.append(module.register_forward_pre_hook(lambda *_, n=name: entered.update({n: chance.standing()})))
-            hooks.append(module.register_forward_hook(lambda m, *_, n=name: leave(n, m)))
-        self.network(x.clone())
-        for hook in hooks:
-            hook.remove()
-        return found[0] if found else "its loss"
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(one, other) or torch.allclose(one, other, rtol=0.0, atol=0.0, equal_nan=True)
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a value is numbers and words, or a container of them."""
-    if isinstance(value, list | tuple | set | frozenset | dict):
-        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-        return all(map(_is_plain, inner))
-    return value is None or isinstance(value, int | float | complex | str | np.ndarray | np.generic)
-
-
-def refuse_unlike(built: Built, row: int, loop: Tensors, stack: Tensors) -> None:
-    """Compares the first gradients of one run with the stack's.
-
-    Raises:
-        UntrainableError: one of them is another vector, beyond rounding.
-    """
-    share, least = LOOSE[str(built.stack["precision"])]
-    whole = sum(float(value.double().square().sum()) for value in loop.values()) ** 0.5
-    if not np.isfinite(whole):
-        return
-    for name, expected in loop.items():
-        size, apart = (float(value.double().norm()) for value in (expected, expected - stack[name]))
-        if apart > share * size + share / 100 * whole + least:
-            raise UntrainableError(
-                f"parameter {name}: the gradient in a stack has norm {float(stack[name].double().norm()):.3g}, "
-                f"in a plain loop {size:.3g}: forward uses a copy of it (made by nn.Parameter, ParameterDict.copy or a "
-                "hook), which a stack does not see; use the parameter itself"
-            )
+def _batch(built: Built, given: Given, row: int) -> Batch:
+    """What one run is given at one step."""
+    if built.online is not None:
+        x, y = (value[row] for value in given.batch)
+    elif given.batch:
+        x, y = (value.flatten(0, 1)[given.batch[0][row]] for value in (built.x, built.y))
+    else:
+        x, y = (value[built.which[row]] for value in (built.x, built.y))
+    x, y = (by_worker(built, value[None])[0] for value in (x, y))
+    return Batch(x, y, None if given.draws is None else given.draws[row], given.now)
 
 
 def refuse_other_losses(built: Built, loop: Mapping[int, list[float]], first: int, losses: Tensor) -> None:
@@ -256,3 +104,23 @@ def refuse_other_losses(built: Built, loop: Mapping[int, list[float]], first: in
                     f"step {step}: the loss of the stack is {here:.6g}, of a plain loop {there:.6g}: forward, loss or "
                     "update rule is no function of what it is given, or uses a copy of a parameter"
                 )
+
+
+def _refuse_unlike(built: Built, loop: Tensors, stack: Tensors) -> None:
+    """Compares the first gradients of one run with the stack's.
+
+    Raises:
+        UntrainableError: one of them is another vector, beyond rounding.
+    """
+    share, least = LOOSE[str(built.stack["precision"])]
+    whole = sum(float(value.double().square().sum()) for value in loop.values()) ** 0.5
+    if not np.isfinite(whole):
+        return
+    for name, expected in loop.items():
+        size, apart = (float(value.double().norm()) for value in (expected, expected - stack[name]))
+        if apart > share * size + share / 100 * whole + least:
+            raise UntrainableError(
+                f"parameter {name}: the gradient in a stack has norm {float(stack[name].double().norm()):.3g}, "
+                f"in a plain loop {size:.3g}: forward uses a copy of it (made by nn.Parameter, ParameterDict.copy or a "
+                "hook), which a stack does not see; use the parameter itself"
+            )
