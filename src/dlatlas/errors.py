@@ -16,6 +16,18 @@ class CorruptedError(InputError):
     """A file whose content is not what was written."""
 
 
+class UntrainableError(InputError):
+    """A network that cannot be trained; its runs fail, those of other networks do not.
+
+    Attributes:
+        whole: whether every run of its stack fails by it, so that it is no use to look for the one that does.
+    """
+
+    def __init__(self, message: str, whole: bool = True) -> None:
+        super().__init__(message)
+        self.whole = whole
+
+
 # A thousand settings of an axis are no help.
 LISTED = 20
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlatlas.errors import AtlasError, InputError
+from dlatlas.errors import AtlasError, InputError, UntrainableError
 from dlatlas.training import halves
 from dlatlas.training.halves import in_halves, joined
 
@@ -87,6 +87,24 @@ def test_what_we_tell_in_one_line_is_not_tried_again():
     with pytest.raises(InputError, match="no such thing"):
         in_halves(np.arange(4), compute, "here")
     assert calls == [4]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_networks_that_cannot_be_trained_fail_alone_or_together(whole):
+    calls = []
+
+    def compute(rows):
+        calls.append(len(rows))
+        if 2 in rows:
+            raise UntrainableError("no such layer", whole)
+        return {"row": rows}
+
+    parts, failed = in_halves(np.arange(4), compute, "here")
+    assert failed == dict.fromkeys(range(4) if whole else [2], "no such layer")
+    assert [row for rows, _ in parts for row in rows] == ([] if whole else [0, 1, 3])
+    assert calls == ([4] if whole else [4, 2, 2, 1, 1])
+    with pytest.raises(UntrainableError, match="no such layer"):
+        in_halves(np.arange(4), compute, "here", isolate=False)
 
 
 def test_an_error_that_is_not_of_memory_is_passed_on_where_nothing_may_fail_alone():

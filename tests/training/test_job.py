@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from dlatlas.cubes.assembly import assemble, gather
 from dlatlas.data import gaussian
 from dlatlas.declare import sweep as sweep_module
 from dlatlas.declare.parameter import count, flag, number
@@ -15,8 +18,9 @@ from dlatlas.declare.sweep import Sweep
 from dlatlas.declare.variable import Variable
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.measures.job import measure_shard
+from dlatlas.models import conv_net, mlp
 from dlatlas.training import job
-from dlatlas.training.job import compute_shard, read_shard
+from dlatlas.training.job import compute_shard, failures, read_shard
 
 CALLS: list[dict] = []
 
@@ -340,3 +344,90 @@ def test_a_late_hyper_parameter_of_a_solved_study_keeps_its_draws(tmp_path):
     compute(other, tmp_path)
     np.testing.assert_array_equal(values(old, tmp_path), values(new, tmp_path / "anew"))
     assert not np.isclose(values(old, tmp_path), values(other, tmp_path)).any()
+
+
+class Dropping(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.line, self.drop = nn.Linear(inputs, outputs), nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.drop(self.line(x))
+
+
+def raising(inputs, outputs):
+    raise ValueError("no such width")
+
+
+def unknown_word(inputs, outputs):
+    raise InputError("activation: unknown word")
+
+
+BAD = {
+    Dropping: "model conv_net: drop (Dropout) draws from torch's global generator in forward, which would be one "
+    "constant for all runs and steps; allowed: a forward pass without chance",
+    raising: "ValueError: no such width",
+    unknown_word: "model conv_net: activation: unknown word",
+}
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
+def test_a_model_that_cannot_be_trained_takes_none_of_the_others_with_it(tmp_path, monkeypatch, bad):
+    monkeypatch.setattr(conv_net, "ConvNet", bad)
+    sweep = make(shard_runs=12, kind="train", model=["mlp", "conv_net"], lr=[0.1, 0.2], seed=range(2))
+    (manifest,) = compute(sweep, tmp_path)
+    assert manifest["status"] == {"ok": 4, "diverged": 0, "failed": 4}
+    assert values(sweep, tmp_path, "status").reshape(2, 4).tolist() == [[job.OK] * 4, [job.FAILED] * 4]
+    alone = make(shard_runs=12, kind="train", model=["mlp"], lr=[0.1, 0.2], seed=range(2))
+    compute(alone, tmp_path / "alone")
+    ((_, found), *_), ((_, expected),) = read_shard_of(sweep, tmp_path), read_shard_of(alone, tmp_path / "alone")
+    np.testing.assert_array_equal(found["loss_trace"], expected["loss_trace"])
+    assert failures(sweep, sweep.shards[0], manifest) == [f"model = conv_net: 4 of 4 runs failed: {BAD[bad]}"]
+
+    shard = sweep.shards[0]
+    measured = tmp_path / "measures" / "m.json"
+    measure_shard(sweep, shard, tmp_path / f"{shard.digest}.json", measured, Path("unused"))
+    (tmp_path / "shards").symlink_to(tmp_path)
+    cube = assemble(sweep, *gather(sweep, tmp_path, {shard.digest: measured})).compute()
+    assert cube.status.sel(model="conv_net").values.tolist() == [[job.FAILED] * 2] * 2
+    assert np.isnan(cube.train_loss.sel(model="conv_net")).all()
+    assert np.isfinite(cube.train_loss.sel(model="mlp")).all()
+
+
+def read_shard_of(sweep, home):
+    """The stacks of a sweep of one shard, those of its first value first."""
+    (shard,) = sweep.shards
+    stacks = zip(shard.stacks, read_shard(home / f"{shard.digest}.json"))
+    return [stack for _, stack in sorted(stacks, key=lambda pair: pair[0].index[0])]
+
+
+def test_new_runs_that_all_fail_leave_those_that_are_reused(tmp_path, thirteen_raises):
+    compute(make(kind="train", late=["noise"], noise=[0.5], seed=range(2)), tmp_path)
+    sweep = make(kind="train", late=["noise"], noise=[0.5, 13], seed=range(2))
+    (manifest,) = compute(sweep, tmp_path)
+    assert (manifest["computed"], manifest["reused"]) == (2, 2)
+    assert manifest["status"] == {"ok": 2, "diverged": 0, "failed": 2}
+    assert values(sweep, tmp_path, "status").tolist() == [job.OK] * 2 + [job.FAILED] * 2
+    np.testing.assert_array_equal(np.isfinite(values(sweep, tmp_path, "loss_trace")).all(1), [True, True, False, False])
+    assert failures(sweep, sweep.shards[0], manifest) == ["noise = 13: 2 of 4 runs failed: ZeroDivisionError: thirteen"]
+
+
+class PartlyFrozen(mlp.MLP):
+    def __init__(self, inputs: int, width: int, outputs: int, noise: float):
+        super().__init__(inputs, width, 1, outputs, bias=False)
+        self.layers[0].weight.requires_grad_(noise == 0)
+        self.unused = nn.Parameter(torch.zeros(2))
+
+
+def test_the_cube_says_which_parameters_were_not_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(conv_net, "ConvNet", PartlyFrozen)
+    sweep = make(shard_runs=12, kind="train", late=["noise"], model=["conv_net"], noise=[0.0, 0.5, 1], seed=range(2))
+    with pytest.warns(match="model conv_net: unused: no gradient"):
+        compute(sweep, tmp_path)
+    (shard,) = sweep.shards
+    measured = tmp_path / "measures" / "m.json"
+    measure_shard(sweep, shard, tmp_path / f"{shard.digest}.json", measured, Path("unused"))
+    (tmp_path / "shards").symlink_to(tmp_path)
+    attributes = assemble(sweep, *gather(sweep, tmp_path, {shard.digest: measured})).attrs
+    assert attributes["frozen"] == "layers.0.weight (4 of 6 runs)"
+    assert attributes["without_gradient"] == "unused"

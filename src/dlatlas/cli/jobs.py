@@ -35,13 +35,16 @@ def train(
     """Trains, solves or samples one shard."""
     plan = plan_at(params, data, results, scale, study)
     from dlatlas.data.prepare import verify
-    from dlatlas.training.job import compute_shard
+    from dlatlas.training.job import compute_shard, failures
 
     if plan.needs_data(study):
         verify(data, plan.settings.pointer)
-    manifest = compute_shard(plan.sweep(study), plan.shard(study, digest), plan.home(study) / "shards", data)
+    sweep, shard = plan.sweep(study), plan.shard(study, digest)
+    manifest = compute_shard(sweep, shard, plan.home(study) / "shards", data)
     told = ", ".join(f"{number:,} {word}" for word, number in manifest["status"].items() if number)
     sys.stdout.write(f"{study}: {told}; {manifest['reused']:,} reused; {manifest['seconds']:.1f} s\n")
+    for line in failures(sweep, shard, manifest):
+        sys.stdout.write(f"{study}: {line}\n")
 
 
 @job.command()

@@ -6,7 +6,7 @@ computed, from the stacks that it meets, and nothing else is in memory.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from math import prod
@@ -35,13 +35,15 @@ class Piece:
 
     Attributes:
         index: where its runs lie in the sweep, ascending.
-        arrays: variable -> ``(run, ...)``, in memory or on disk.
+        arrays: variable -> ``(run, ...)``, in memory or on disk; of runs that all failed, ``status`` alone.
         coords: dimension -> the coordinates of the stack along it, where they are not 0, 1, 2, ...
+        trained: parameter -> ``(run,)``, whether it was (see `dlatlas.training.stack`).
     """
 
     index: NDArray[np.int64]
     arrays: Mapping[str, NDArray[np.generic] | StoredArray]
     coords: Mapping[str, list[float]]
+    trained: Mapping[str, NDArray[np.generic] | StoredArray] = field(default_factory=dict)
 
 
 def assemble(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable]) -> "xr.Dataset":
@@ -74,7 +76,7 @@ def assemble(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable
     for dim in ("step", "trace_step"):
         if dim in coords:
             coords[dim][2].update(units="step", long_name="update steps done", source="the engine")
-    return xr.Dataset(data, coords, _attributes(sweep))
+    return xr.Dataset(data, coords, {**_attributes(sweep), **_untrained(pieces)})
 
 
 def _own_coords(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Variable]) -> dict[str, list[float]]:
@@ -85,7 +87,7 @@ def _own_coords(sweep: Sweep, pieces: list[Piece], variables: Mapping[str, Varia
             if values != extra.get(dim):
                 extra[dim] = sorted({*extra.get(dim, []), *values})
         for name, variable in variables.items():
-            for dim, size in zip(variable.dims, piece.arrays[name].shape[1:]):
+            for dim, size in zip(variable.dims, piece.arrays[name].shape[1:] if name in piece.arrays else ()):
                 if dim in sweep.dims:
                     raise InputError(f"study {sweep.name}: variable {name}: {dim} is also an axis; rename one of them")
                 if dim not in piece.coords and size > len(extra.get(dim, [])):
@@ -121,6 +123,8 @@ def _lazy(
 
     parts = []
     for piece in pieces:
+        if name not in piece.arrays:
+            continue
         array, places = piece.arrays[name], []
         for dim, size in zip(variable.dims, array.shape[1:]):
             held = piece.coords.get(dim)
@@ -216,6 +220,22 @@ def _attributes(sweep: Sweep) -> dict[str, Any]:
     }
 
 
+def _untrained(pieces: list[Piece]) -> dict[str, str]:
+    """The parameters that were not trained, by the reason, and in how many of their runs unless in all."""
+    from dlatlas.training.stack import FROZEN, WITHOUT_GRADIENT
+
+    said = {}
+    for reason, role in (("frozen", FROZEN), ("without_gradient", WITHOUT_GRADIENT)):
+        counted: dict[str, NDArray[np.int64]] = {}
+        for piece in pieces:
+            for name, roles in piece.trained.items():
+                held = np.array([np.count_nonzero(roles[:] == role), np.count_nonzero(roles[:] >= 0)])
+                counted[name] = counted.get(name, 0) + held
+        parts = [name if n == of else f"{name} ({n} of {of} runs)" for name, (n, of) in counted.items() if n]
+        said |= {reason: ", ".join(parts)} if parts else {}
+    return said
+
+
 def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[list[Piece], dict[str, Variable]]:
     """The results of all shards of a study, verified and left on disk, and what their variables mean.
 
@@ -239,13 +259,14 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
         return [Piece(plan.index, arrays, {}) for plan, arrays in zip(plans, stacks)], dict(sweep.study.variables)
     pieces, seen = [], {}
     for plan, trained, values in zip(plans, stacks, numbers):
-        kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status")}
+        kept = {name: trained[name] for name in (*ENGINE_VARIABLES, "status") if name in trained}
+        roles = {name[8:]: value for name, value in trained.items() if name.startswith("trained/")}
         trained = with_late(trained, sweep.study)
         kept |= {name[6:]: value for name, value in trained.items() if name.startswith("hyper/")}
         steps = tuple(int({**sweep.fixed, **plan.shared}[name]) for name in ("steps", "checkpoints", "trace_every"))
         if steps not in seen:
             seen[steps] = _step_coords(*steps)
-        pieces.append(Piece(plan.index, {**kept, **values}, seen[steps]))
+        pieces.append(Piece(plan.index, {**kept, **values}, seen[steps], roles))
     described = read_json(measured[sweep.shards[0].digest])["variables"]
     return pieces, _train_variables(sweep, pieces, described)
 
@@ -273,7 +294,7 @@ def _train_variables(sweep: Sweep, pieces: list[Piece], described: Mapping[str, 
     known = sweep.study.all_parameters()
     swept = {name for columns in sweep.dims.values() for name in columns}
     for name in sorted({name for piece in pieces for name in piece.arrays} & set(known) - swept):
-        values = np.concatenate([np.unique(piece.arrays[name][:]) for piece in pieces])
+        values = np.concatenate([np.unique(piece.arrays[name][:]) for piece in pieces if name in piece.arrays])
         if len(np.unique(values)) > 1:  # set run by run by the study's setup
             variables[name] = Variable(f"{known[name].meaning}, as set for the run", "1", "the study's setup")
     return variables

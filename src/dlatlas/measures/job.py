@@ -64,13 +64,18 @@ def _measure_shard(sweep: Sweep, shard: Shard, trained: Path, path: Path, data: 
 
 
 def _in_parts(sweep: Sweep, stack: Stack, kept: Arrays) -> Arrays:
-    """The measures of the runs that did not fail, of all at once or of as many as memory holds; NaN for the others."""
+    """The measures of the runs that did not fail, of all at once or of as many as memory holds; NaN for the others.
+
+    Nothing where all failed: nobody knows their shapes.
+    """
 
     def measured(rows: Rows) -> Arrays:
         part = replace(stack, runs=[stack.runs[row] for row in rows])
         return measure_stack(part, sweep.study, {name: value[rows] for name, value in kept.items()}, sweep.measures)
 
     rows = np.flatnonzero(kept["status"] != FAILED)
+    if not len(rows):
+        return {}
     parts, _ = in_halves(rows, measured, f"study {sweep.name}: measures", isolate=False)
     return joined(parts, len(stack))
 

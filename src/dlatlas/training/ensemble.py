@@ -22,8 +22,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from dlatlas.optimizers.rule import State, Tensors
 from dlatlas.training.build import Built
 from dlatlas.training.captured import Captured
-from dlatlas.training.feed import Feed, Given
+from dlatlas.training.feed import Feed, Given, by_worker
 from dlatlas.training.graph import CORE, GPU, fusible, lean, seconds
+from dlatlas.training.refusal import of_steps
+from dlatlas.training.rehearsal import STEPS, Rehearsal, refuse_other_losses
 from dlatlas.training.steps import checkpoint_steps
 
 CHUNK_SECONDS = 0.2
@@ -52,7 +54,8 @@ class StackedEnsemble(pl.LightningModule):
 
     After ``fit``, ``kept`` maps each checkpoint step to the parameters ``(run, ...)`` and ``progress`` holds the loss
     trace ``(traced step, run)``, the largest loss of each run and its step, and the step at which a run diverged (-1:
-    never). Losses are those before the update of their step.
+    never). Losses are those before the update of their step. ``without_gradient`` names the parameters that get none in
+    any run.
     """
 
     def __init__(self, built: Built) -> None:
@@ -63,17 +66,23 @@ class StackedEnsemble(pl.LightningModule):
         self.steps, self.every = int(built.stack["steps"]), int(built.stack["trace_every"])
         self.due = checkpoint_steps(self.steps, int(built.stack["checkpoints"]))
         runs = len(built.stack)
-        dtype = next(iter(built.parameters.values())).dtype
+        dtype = built.dtype
         self.progress = Progress(
             step=0,
             parameters=dict(built.parameters),
-            state={name: dict(value) for name, value in built.rule.init(built.parameters).items()},
+            state={name: dict(value) for name, value in built.rule.init(built.trained).items()},
             trace=torch.full((len(range(0, self.steps, self.every)), runs), torch.nan, dtype=dtype),
             peak=torch.full((runs,), -torch.inf, dtype=dtype),
             peak_step=torch.zeros(runs, dtype=torch.int64),
             diverged_at=torch.full((runs,), -1, dtype=torch.int64),
         )
         self.kept: dict[int, Tensors] = {0: dict(built.parameters)}
+        self.without_gradient: set[str] = set()
+        self._trained = list(built.trained)
+        self._masks = {name: ~built.frozen[name] for name in self._trained if name in built.frozen}
+        self._decays = bool(built.hyper["weight_decay"].any())
+        self._copied: set[str] = set()
+        self._rehearsed: dict[int, list[float]] = {}
         self._chunk = 10
         self._feed = Feed(built)
         self._compiled: Any = None
@@ -98,6 +107,7 @@ class StackedEnsemble(pl.LightningModule):
         self._feed.to(self.device)
         self.built.buffers = _moved(self.built.buffers, self.device)
         self.built.hyper = _moved(self.built.hyper, self.device)
+        self._masks = _moved(self._masks, self.device)
         self.built.which = self.built.which.to(self.device)
         for name in ("x", "y"):
             value = getattr(self.built, name)
@@ -111,6 +121,11 @@ class StackedEnsemble(pl.LightningModule):
             self._record(first, self._losses(first, last))
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+        if index == 0 and self.without_gradient:
+            rank_zero_warn(
+                f"model {self.built.stack['model']}: {', '.join(sorted(self.without_gradient))}: no gradient in any of "
+                f"{len(self.built.stack)} runs, stays as it is; forward does not use it, or cuts its gradient off"
+            )
         pace = (time.monotonic() - begun) / (last - first)
         self._chunk = int(min(max(CHUNK_SECONDS / pace, 1), 10 * self._chunk))
 
@@ -119,38 +134,56 @@ class StackedEnsemble(pl.LightningModule):
     def _one(
         self,
         parameters: Tensors,
-        buffers: Tensors,
+        held: tuple[Tensors, Tensors],
         state: State,
         hyper: Mapping[str, Tensor],
         batch: tuple[Tensor, Tensor],
         draws: Tensor | None,
         step: Tensor,
     ) -> tuple[Tensors, State, Tensor]:
-        """One update of one network."""
+        """One update of one network; ``held`` are its buffers and, of what only some runs train, whether it does."""
+        gradients, loss = self._gradient(parameters, held, hyper, batch)
+        known: dict[str, Any] = {**self.words, **hyper, "step": step}
+        if draws is not None:
+            known["draws"] = draws
+        stepped, state = self.built.rule.update(gradients, state, {n: parameters[n] for n in gradients}, known)
+        for name, trained in held[1].items():
+            stepped[name] = torch.where(trained, stepped[name], parameters[name])
+        if len(stepped) < len(parameters):  # the frozen ones
+            stepped = {**parameters, **stepped}
+        return stepped, state, loss
+
+    def _gradient(
+        self,
+        parameters: Tensors,
+        held: tuple[Tensors, Tensors],
+        hyper: Mapping[str, Tensor],
+        batch: tuple[Tensor, Tensor],
+    ) -> tuple[Tensors, Tensor]:
+        """The gradients of one network as its rule takes them, and its loss."""
+        buffers, masks = held
+        trained = {name: parameters[name] for name in self._trained}
+        frozen = {name: value for name, value in parameters.items() if name not in trained}
 
         def objective(weights: Tensors, x: Tensor, y: Tensor) -> Tensor:
-            inputs = self._lowered((weights, buffers, x))
+            x, y = x.clone() if "x" in self._copied else x, y.clone() if "y" in self._copied else y
+            inputs = self._lowered(({**weights, **frozen}, buffers, x))
             outputs = functional_call(self.built.model, inputs[:2], inputs[2:])
             loss = self.built.loss(outputs.to(self.progress.peak.dtype), y)
             if self._decays:
+                weights = {n: torch.where(masks[n], w, 0) if n in masks else w for n, w in weights.items()}
                 loss = loss + 0.5 * hyper["weight_decay"] * sum(value.square().sum() for value in weights.values())
             return loss
 
         gradient = grad_and_value(objective)
         if self.built.rule.per_worker:
-            gradients, losses = vmap(gradient, in_dims=(None, 0, 0))(parameters, *batch)
+            gradients, losses = vmap(gradient, in_dims=(None, 0, 0))(trained, *batch)
             loss = losses.mean()
         else:
-            gradients, loss = gradient(parameters, *batch)
-        known: dict[str, Any] = {**self.words, **hyper, "step": step}
-        if draws is not None:
-            known["draws"] = draws
-        stepped, state = self.built.rule.update(gradients, state, parameters, known)
-        return stepped, state, loss
-
-    @property
-    def _decays(self) -> bool:
-        return any(run["weight_decay"] for run in self.built.stack.runs)
+            gradients, loss = gradient(trained, *batch)
+        for name, mask in masks.items():
+            gradients[name] = torch.where(mask, gradients[name], 0)
+        return gradients, loss
 
     def _lowered(self, tensors: Any) -> Any:  # noqa: ANN401
         """In the precision that the network computes in; weights, loss and update keep theirs."""
@@ -164,6 +197,9 @@ class StackedEnsemble(pl.LightningModule):
         while step < last:
             losses.append(self._advance(self._feed.at(step, last)))
             step += len(losses[-1])
+        if self._rehearsed and first < STEPS:
+            with of_steps(self.built.stack):
+                refuse_other_losses(self.built, self._rehearsed, first, torch.cat(losses))
         self.progress.step = last
         if last in self.due:  # on the processor, where there is more memory
             self.kept[last] = _moved(self.progress.parameters, torch.device("cpu"))
@@ -183,24 +219,51 @@ class StackedEnsemble(pl.LightningModule):
         return torch.stack(losses)
 
     def _step(self, carried: tuple[Tensors, State], given: Given) -> tuple[tuple[Tensors, State], Tensor]:
-        return self._compiled(*carried, self.built.buffers, self.built.hyper, self._data, *given)
+        return self._compiled(*carried, (self.built.buffers, self._masks), self.built.hyper, self._data, *given)
 
     def _prepare(self, given: Given) -> None:
-        """Traces the step, makes it quick, and records it where it runs on a GPU."""
+        """Traces the step, makes it quick, and records it where it runs on a GPU.
+
+        Raises:
+            UntrainableError: the step cannot be taken of a stack, or it would be another one than that of a plain loop.
+        """
         p, built = self.progress, self.built
+        beginning = self._feed.beginning(STEPS)  # also where the training has gone on from there
+        with of_steps(built.stack):
+            self._rehearse(beginning)
         self._data, shared = self._examples()
         per_run = (0, 0, 0, 0, None if shared else 0, None if given.draws is None else 0, None)
         mapped = vmap(self._one, in_dims=per_run)
 
         def stacked(p: Any, s: Any, b: Any, h: Any, data: Any, rows: Any, draws: Any, now: Any) -> Any:  # noqa: ANN401
             batch = tuple(_taken(value, rows[0]) for value in data) if len(rows) == 1 else rows or data
-            stepped, state, loss = mapped(p, b, s, h, tuple(map(self._by_worker, batch)), draws, now)
+            stepped, state, loss = mapped(p, b, s, h, tuple(by_worker(built, value) for value in batch), draws, now)
             return (stepped, state), loss
 
-        inputs = (p.parameters, p.state, built.buffers, built.hyper, self._data, *given.each(itemgetter(0)))
-        self._compiled = self._quickened(lean(make_fx(stacked)(*inputs)), inputs)
+        held = (built.buffers, self._masks)
+        inputs = (p.parameters, p.state, held, built.hyper, self._data, *given.each(itemgetter(0)))
+        with of_steps(built.stack):
+            traced = lean(make_fx(stacked)(*inputs))
+        self._compiled = self._quickened(traced, inputs)
         if self.device.type == "cuda":
             self._captured = self._recorded(given)
+
+    def _rehearse(self, beginning: list[Given]) -> None:
+        """The first steps of two runs in a plain loop."""
+        rehearsal = Rehearsal(self.built, beginning, self.words)
+        self._copied = rehearsal.copied
+        self.without_gradient = rehearsal.compare(self._first_gradients)
+        self._rehearsed = rehearsal.losses
+
+    def _first_gradients(self, rows: list[int], batch: tuple[Tensor, Tensor]) -> Tensors:
+        """The gradients of some runs at the start, ``(row, ...)``, without decay."""
+        start = _moved(self.kept[0], self.progress.peak.device)
+        parameters, *held, hyper = (
+            {name: value[rows] for name, value in group.items()}
+            for group in (start, self.built.buffers, self._masks, self.built.hyper)
+        )
+        hyper["weight_decay"] = torch.zeros_like(hyper["weight_decay"])
+        return vmap(self._gradient)(parameters, tuple(held), hyper, batch)[0]
 
     def _recorded(self, given: Given) -> Captured | None:
         """The step as CUDA graphs, which from now on write into the stack's own tensors; None if that is impossible."""
@@ -220,15 +283,9 @@ class StackedEnsemble(pl.LightningModule):
             return (), False
         if int(built.stack["batch"]) > 0:
             return (built.x, built.y), False
-        if len(built.x) == 1:
+        if len(built.x) == 1 and not self._copied:
             return (built.x[0], built.y[0]), True
         return (built.x[built.which], built.y[built.which]), False
-
-    def _by_worker(self, value: Tensor) -> Tensor:
-        if not self.built.rule.per_worker:
-            return value
-        workers, batch = int(self.built.stack["workers"]), int(self.built.stack["batch"])
-        return value.reshape(len(value), workers, batch, *value.shape[2:])
 
     def _record(self, first: int, losses: Tensor) -> None:
         """Keeps what is kept of the losses ``(step, run)`` of a chunk that begins at step ``first``."""

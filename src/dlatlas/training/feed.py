@@ -1,6 +1,7 @@
 """What changes from step to step: examples or which ones, noise, the step's number."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from dlatlas.errors import InputError
 from dlatlas.identity.streams import Streams
+from dlatlas.training import chance
 from dlatlas.training.build import Built
 from dlatlas.training.order import epoch_order, order_keys
 
@@ -40,6 +42,14 @@ class Given(NamedTuple):
         return [*self.batch, *(() if self.draws is None else (self.draws,)), self.now]
 
 
+def by_worker(built: Built, examples: Tensor) -> Tensor:
+    """Examples ``(run, workers * batch, ...)`` as ``(run, workers, batch, ...)`` for rules that want them so."""
+    if not built.rule.per_worker:
+        return examples
+    workers, batch = int(built.stack["workers"]), int(built.stack["batch"])
+    return examples.reshape(len(examples), workers, batch, *examples.shape[2:])
+
+
 class Feed:
     """The feed of a stack.
 
@@ -55,8 +65,8 @@ class Feed:
         self.batch, self.workers = int(built.stack["batch"]), int(built.stack["workers"])
         self.needed = self.batch * self.workers
         self._check()
-        self.dtype = next(iter(built.parameters.values())).dtype
-        self._size = sum(value[0].numel() for value in built.parameters.values())
+        self.dtype = built.dtype
+        self._size = sum(value[0].numel() for value in built.trained.values())
         keys = [built.stack.key(run) for run in range(len(built.stack))]
         self._orders, self._now = order_keys(keys), torch.arange(1, self.steps + 1).to(self.dtype)
         self._first_rows = built.which[:, None] * (0 if built.x is None else built.x.shape[1])
@@ -96,6 +106,14 @@ class Feed:
         number = min(map(len, known.tensors()))
         return known.each(lambda value: value[:number])
 
+    def beginning(self, number: int) -> list[Given]:
+        """The first steps, one by one."""
+        given: list[Given] = []
+        while len(given) < min(number, self.steps):
+            some = self.at(len(given), min(number, self.steps))
+            given += [some.each(itemgetter(place)) for place in range(len(some.now))]
+        return given
+
     def _rows(self, step: int) -> Tensor:
         """The rest of the epoch, ``(step, run, workers * batch)``; a new permutation each epoch."""
         per_epoch = self.built.x.shape[1] // self.needed
@@ -113,13 +131,23 @@ class Feed:
         return drawn[:, : per_epoch * self.needed].unflatten(1, (per_epoch, self.needed)).transpose(0, 1).contiguous()
 
     def _examples(self, step: int) -> tuple[Tensor, ...]:
-        """The rest of a block of fresh examples, ``(step, run, workers * batch, ...)``."""
+        """The rest of a block of fresh examples, ``(step, run, workers * batch, ...)``.
+
+        Raises:
+            InputError: they come from a global generator, which is another one at each start.
+        """
         block, slot = divmod(step, BLOCK)
         if self._fresh[0] != block:
+            standing = chance.standing()
             drawn = [
                 self.built.online[int(which)].draw(generator, BLOCK * self.needed)
                 for generator, which in zip(self._fresh_streams.at(block), self.built.which.tolist())
             ]
+            if generator := chance.drawn_from(standing):
+                data = self.built.stack["data"]
+                raise InputError(
+                    f"data set {data!r}: it draws from {generator}; allowed: the generator that it is given"
+                )
             self._fresh = (block, tuple(self._stepped(np.stack(part)) for part in zip(*drawn)))
         return tuple(value[slot:] for value in self._fresh[1])
 

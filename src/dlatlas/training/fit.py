@@ -20,7 +20,7 @@ from dlatlas.training.build import prepare_stack
 from dlatlas.training.device import accelerator, arithmetic
 from dlatlas.training.ensemble import Progress, StackedEnsemble
 from dlatlas.training.progress import ProgressBar
-from dlatlas.training.stack import Stack
+from dlatlas.training.stack import FROZEN, TRAINED, WITHOUT_GRADIENT, Stack
 
 OK, DIVERGED = 0, 1
 SAVE_EVERY = 20.0
@@ -36,9 +36,9 @@ def fit_stack(stack: Stack, study: Study, progress: Path) -> dict[str, NDArray[n
         progress: where the state of an unfinished training is kept.
 
     Returns:
-        ``parameters/<name>`` ``(run, checkpoint, ...)``, ``hyper/<name>``, ``loss_trace`` ``(run, traced step)``,
-        ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1: never) and ``status``. From the step
-        at which a run diverged its numbers are NaN.
+        ``parameters/<name>`` ``(run, checkpoint, ...)``, ``trained/<name>`` (see `stack`), ``hyper/<name>``,
+        ``loss_trace`` ``(run, traced step)``, ``peak`` and ``peak_step`` (largest loss, its step), ``diverged_at`` (-1:
+        never) and ``status``. From the step at which a run diverged its numbers are NaN.
     """
     built = prepare_stack(stack, study)
     hyper = {name: value.clone() for name, value in built.hyper.items()}
@@ -85,6 +85,9 @@ def stored(module: StackedEnsemble, hyper: dict[str, Tensor]) -> dict[str, NDArr
         for place, step in enumerate(module.due):
             stacked[(diverged_at >= 0) & (diverged_at <= step), place] = np.nan
         results[f"parameters/{name}"] = stacked
+        role = WITHOUT_GRADIENT if name in module.without_gradient else TRAINED
+        frozen = module.built.frozen.get(name, torch.tensor(False)).numpy()
+        results[f"trained/{name}"] = np.broadcast_to(np.where(frozen, FROZEN, role), len(stacked)).astype(np.int8)
     trace = p.trace.cpu().numpy().T.copy()
     steps = np.arange(trace.shape[1]) * module.every
     trace[(diverged_at[:, None] >= 0) & (diverged_at[:, None] <= steps[None])] = np.nan

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.errors import AtlasError
+from dlatlas.errors import AtlasError, UntrainableError
 
 Arrays = dict[str, NDArray[np.generic]]
 Rows = NDArray[np.int64]
@@ -29,14 +29,21 @@ def in_halves(
         The results, ``(rows, arrays)`` of each part, and what each failed row raised.
 
     Raises:
-        AtlasError: a single run does not fit into memory; or what ``compute`` tells in one line itself.
+        AtlasError: a single run does not fit into memory; or what ``compute`` tells in one line itself, unless that is
+            of networks that cannot be trained.
     """
     try:
         return [(rows, compute(rows))], {}
+    except UntrainableError as error:
+        if not isolate:
+            raise
+        wanted, message = None, str(error)
+        if error.whole:
+            return [], {int(row): message for row in rows}
     except AtlasError:
         raise
     except Exception as error:
-        wanted = _memory_wanted(error)
+        wanted = memory_wanted(error)
         if wanted is None and not isolate:
             raise
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -59,14 +66,19 @@ def joined(parts: list[tuple[Rows, Arrays]], size: int) -> Arrays:
         return parts[0][1]
     arrays: Arrays = {}
     for name, model in parts[0][1].items():
-        empty = np.nan if np.issubdtype(model.dtype, np.floating) else -1
-        arrays[name] = np.full((size, *model.shape[1:]), empty, dtype=model.dtype)
+        arrays[name] = blank(model, size)
         for rows, part in parts:
             arrays[name][rows] = part[name]
     return arrays
 
 
-def _memory_wanted(error: Exception) -> str | None:
+def blank(model: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+    """Rows such as those of ``model``, ``(size, ...)``, without results: NaN, or -1 among whole numbers."""
+    empty = np.nan if np.issubdtype(model.dtype, np.floating) else -1
+    return np.full((size, *model.shape[1:]), empty, dtype=model.dtype)
+
+
+def memory_wanted(error: Exception) -> str | None:
     """None if it was not for memory; else how much it asked for, as the end of a sentence, empty if it does not say.
 
     NumPy raises MemoryError, torch on a GPU OutOfMemoryError, torch on a CPU a RuntimeError with one of these texts.

@@ -33,7 +33,7 @@ from dlatlas.identity.store import (
     write_json,
     write_sealed,
 )
-from dlatlas.training.halves import Arrays, Rows, in_halves, joined
+from dlatlas.training.halves import Arrays, Rows, blank, in_halves, joined
 from dlatlas.training.stack import Stack, stack_of
 
 OK, DIVERGED, FAILED, MISSING = range(4)
@@ -65,7 +65,7 @@ def compute_shard(sweep: Sweep, shard: Shard, home: Path, data: Path) -> dict[st
         The manifest.
 
     Raises:
-        AtlasError: every run of a stack raised, a single run does not fit into memory, a shard with runs to be reused
+        AtlasError: every run of the shard raised, a single run does not fit into memory, a shard with runs to be reused
             is corrupted, or the result cannot be written.
     """
     path = home / f"{shard.digest}.json"
@@ -114,6 +114,8 @@ def _compute(sweep: Sweep, shard: Shard, path: Path, data: Path) -> dict[str, An
         )
         arrays |= {f"{number}/{name}": value for name, value in merged.items()}
         stacks.append({"shared": dict(plan.shared), "runs": names, "failed": messages})
+    if all(len(stack["failed"]) == len(stack["runs"]) for stack in stacks):
+        raise AtlasError(f"study {sweep.name}: {next(iter(stacks[0]['failed'].values()))}")
     sha256 = write_arrays(path.with_suffix(".safetensors"), arrays)
     status = np.concatenate([arrays[f"{number}/status"] for number in range(len(stacks))])
     manifest = {
@@ -142,6 +144,23 @@ def _machine(sweep: Sweep) -> dict[str, str]:
 
         machine["device"] = device_name()
     return machine
+
+
+def failures(sweep: Sweep, shard: Shard, manifest: Mapping[str, Any]) -> list[str]:
+    """The runs of a shard that failed, a line for each reason: where they lie, how many there are, what was raised."""
+    lines = []
+    for plan, stack in zip(shard.stacks, manifest["stacks"]):
+        reasons: dict[str, list[int]] = {}
+        for row, name in enumerate(stack["runs"]):
+            if name in stack["failed"]:
+                reasons.setdefault(stack["failed"][name], []).append(row)
+        for message, rows in reasons.items():
+            columns = sweep.columns(plan.index[rows])
+            where = ", ".join(f"{axis} = {values[0]}" for axis, values in columns.items() if len(set(values)) == 1)
+            lines.append(
+                f"{where + ': ' if where else ''}{len(rows):,} of {len(stack['runs']):,} runs failed: {message}"
+            )
+    return lines
 
 
 def read_shard(path: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:
@@ -205,13 +224,19 @@ def _stored(place: Place, opened: dict[Path, Arrays]) -> Arrays:
 def _merge(sources: list[Arrays], rows: list[int]) -> Arrays:
     if all(source is sources[0] for source in sources) and rows == list(range(len(rows))):
         return sources[0]
-    return {name: np.stack([source[name][row] for source, row in zip(sources, rows)]) for name in sources[0]}
+    full = next(source for source in sources if len(source) > 1)
+    failed = {name: blank(value, 1)[0] for name, value in full.items()}
+    return {
+        name: np.stack([source[name][row] if name in source else failed[name] for source, row in zip(sources, rows)])
+        for name in full
+    }
 
 
 def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[Arrays, dict[int, str]]:
     """The results of one stack: at once if it can be, else in halves, so that a bad run fails alone.
 
-    Each part is kept aside, under the names of its runs, until the whole shard is written: a kill costs one part.
+    Each part is kept aside, under the names of its runs, until the whole shard is written: a kill costs one part. Where
+    every run failed there are no arrays but ``status``: nobody knows their shapes.
     """
 
     def compute(rows: Rows) -> Arrays:
@@ -226,7 +251,7 @@ def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[
 
     parts, failed = in_halves(np.arange(len(stack)), compute, f"study {sweep.name}")
     if not parts:
-        raise AtlasError(f"study {sweep.name}: {failed[0]}")
+        return {"status": np.full(len(stack), FAILED, np.int8)}, failed
     arrays = joined(parts, len(stack))
     if failed:
         rows = sorted(failed)

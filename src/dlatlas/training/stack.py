@@ -12,6 +12,9 @@ from dlatlas.declare.sweep import StackPlan, Sweep
 from dlatlas.identity.content import canonical
 from dlatlas.identity.streams import stream
 
+FROZEN, TRAINED, WITHOUT_GRADIENT = range(3)
+"""What ``trained/<parameter>`` says of a parameter of a run."""
+
 
 @dataclass(frozen=True)
 class Stack:
