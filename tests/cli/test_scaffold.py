@@ -83,3 +83,43 @@ def test_a_bibliography_that_cannot_be_read_stops_it_before_anything_is_written(
     with pytest.raises(InputError, match=r"references\.bib: other: a second entry of that key"):
         write_study("my_study", lab, tmp_path / "params")
     assert [path.name for path in tmp_path.iterdir()] == ["references.bib"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("atlas", "'atlas' means something else here or in Python"),
+        ("contents", "'contents' means something else"),
+        ("index", "'index' means something else"),
+        ("prepared", "'prepared' means something else"),
+        ("tour", "'tour' means something else"),
+        ("all", "'all' means something else"),
+        ("class", "'class' means something else here or in Python"),
+        ("true", "'true' means something else"),
+        ("a" * 260, "expected at most 80 letters, found 260: aaaaaaaaaaaaaaaaaaaa..."),
+        ("landscape", "landscape is a chapter"),
+    ],
+)
+def test_a_name_that_something_else_has_is_refused(tmp_path, name, said):
+    lab = Lab(tmp_path, tmp_path / "somebodys")
+    (tmp_path / "somebodys" / "landscape").mkdir(parents=True)
+    (tmp_path / "somebodys" / "landscape" / "other.py").touch()
+    with pytest.raises(InputError) as told:
+        write_study(name, lab, tmp_path / "params")
+    assert said in str(told.value)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "params").exists()
+
+
+def test_what_an_editor_leaves_is_no_study_and_no_params_file(tmp_path):
+    lab = Lab(tmp_path, tmp_path / "somebodys")
+    for folder in (tmp_path / "params", tmp_path / "somebodys"):
+        folder.mkdir()
+    for name in ("._one.yaml", "one.yaml~", ".one.yaml.swp", "#one.yaml#"):
+        (tmp_path / "params" / name).write_bytes(b"\x00\xff")
+    (tmp_path / "params" / ".#one.yaml").symlink_to("nobody@nowhere.1")
+    (tmp_path / "somebodys" / ".#one.py").symlink_to("nobody@nowhere.1")
+    for path in (tmp_path / "params" / "one.yaml", tmp_path / "somebodys" / "one.py"):
+        path.touch()
+    assert lab.params(tmp_path / "params") == {"one": tmp_path / "params" / "one.yaml"}
+    assert lab.chapters == {"one": ""}

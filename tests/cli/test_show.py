@@ -3,11 +3,15 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from dlatlas.cli.show import card, table
+from dlatlas.planning.plan import Plan, Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -60,3 +64,19 @@ def test_the_card_has_every_claim_with_what_is_expected_and_found(plan):
 def test_looking_needs_no_torch():
     code = "import sys, dlatlas.cli.show, dlatlas.cli.app; sys.exit('torch' in sys.modules or 'xarray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_spoilt_params_file_does_not_hide_the_other_studies(tmp_path):
+    params = tmp_path / "params"
+    params.mkdir()
+    for name in ("triple_descent", "double_descent"):
+        (source,) = (ROOT / "params").glob(f"*/{name}.yaml")
+        (params / f"{name}.yaml").write_bytes(source.read_bytes())
+    (params / "double_descent.yaml").write_bytes(b"fixed: {\xff")
+    console = Console(width=100, file=io.StringIO())
+    faults = table(Plan(Settings.read({"params": params, "results": tmp_path}, ROOT)), console)
+    assert len(faults) == 1
+    assert faults[0].endswith("double_descent.yaml: byte 8 is not UTF-8; save the file as UTF-8 text")
+    lines = {line.split()[0]: line for line in console.file.getvalue().splitlines()[1:]}
+    assert "error" in lines["double_descent"]
+    assert "solve" in lines["triple_descent"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dlatlas.declare.parameter import SEED, choice, count, flag, number
 from dlatlas.declare.params import read_params
 from dlatlas.declare.study import Study
+from dlatlas.declare.variable import Variable
 from dlatlas.errors import InputError
 
 GOOD = """\
@@ -170,6 +171,59 @@ BAD = {
         GOOD.replace("[0.1, 0.2]", "{geomspace: [0, 1, 3]}"),
         r"axes.rate.geomspace \(line 4\): both ends of a geomspace have one sign, found 0 and 1",
     ),
+    "a zipped dimension named like an axis": (
+        GOOD.replace("scales:", "zip:\n  rate: {steps: [1, 2], shape: [round, square]}\nscales:", 1),
+        r"zip.rate \(line 6\): rate is a hyper-parameter that is not zipped here; call the dimension otherwise",
+    ),
+    **{
+        f"a zipped dimension named {name!r}": (
+            GOOD.replace("scales:", f"zip:\n  {name!r}: {{steps: [1, 2]}}\nscales:", 1),
+            rf"zip.* \(line 6\): {said}",
+        )
+        for name, said in {
+            "status": "the cube has something else of this name",
+            "": "expected a name of letters, digits and underscores, found ''",
+            "a/b": "expected a name of letters, digits and underscores, found 'a/b'",
+        }.items()
+    },
+    "a zipped dimension of nothing": (
+        GOOD.replace("scales:", "zip:\n  both: {}\nscales:", 1),
+        r"zip.both \(line 6\): expected at least one hyper-parameter, found none",
+    ),
+    "an infinite value": (
+        GOOD.replace("[0.1, 0.2]", "[0.1, .inf]"),
+        r"axes.rate\[1\] \(line 4\): expected a number of at least 0, found inf",
+    ),
+    "no number": (
+        GOOD.replace("[0.1, 0.2]", "[.nan]"),
+        r"axes.rate\[0\] \(line 4\): expected a number of at least 0, found nan",
+    ),
+    "a number beyond floats": (GOOD.replace("[0.1, 0.2]", "[1e400]"), r"expected a number of at least 0, found inf"),
+    "an endless linspace": (
+        GOOD.replace("[0.1, 0.2]", "{linspace: [0, .inf, 3]}"),
+        r"axes.rate.linspace \(line 4\): expected finite numbers, found \[0, inf, 3\]",
+    ),
+    "a linspace of too many": (
+        GOOD.replace("[0.1, 0.2]", "{linspace: [0, 1, 1e12]}"),
+        r"axes.rate.linspace \(line 4\): expected a number of points from 1 to 10,000,000, found 1000000000000.0",
+    ),
+    "a logspace beyond floats": (
+        GOOD.replace("[0.1, 0.2]", "{logspace: [0, 400, 3]}"),
+        r"axes.rate\[2\] \(line 4\): expected a number of at least 0, found inf",
+    ),
+    "a range of step 0": (
+        GOOD.replace("{range: 2}", "{range: [0, 10, 0]}"),
+        r"axes.seed.range \(line 8\): expected a step other than 0, found \[0, 10, 0\]",
+    ),
+    "a range of too many": (
+        GOOD.replace("{range: 2}", "{range: 99999999999999999999}"),
+        r"axes.seed.range \(line 8\): expected at most 10,000,000 values, found \[99999999999999999999\]",
+    ),
+    "a seed that floats cannot tell from the next": (
+        GOOD.replace("{range: 2}", "[9007199254740993]"),
+        r"axes.seed\[0\] \(line 8\): expected an integer of at least 0, below 2\*\*53 = 9007199254740992, found 90.*93",
+    ),
+    "an octal number": (GOOD.replace("width: 8", "width: 010"), r"fixed.width \(line 2\): 010 is .*; write 10"),
     "measures of a solve study": (
         GOOD + "measures: [train_loss]\n",
         r"measures \(line 13\): only studies of kind train have measures",
@@ -222,3 +276,21 @@ def test_a_listed_axis_comes_back_as_written(tmp_path_factory, values):
 
 def test_every_study_has_a_seed():
     assert set(SEED) <= set(study().all_parameters())
+
+
+class Claimed:
+    name = "claim"
+
+
+@pytest.mark.parametrize("kind", ["train", "solve"])
+@pytest.mark.parametrize("what", ["parameters", "variables"])
+@pytest.mark.parametrize("name", ["peak", "loss_trace", "diverged_at", "step", "status", "not a name"])
+def test_names_of_the_engine_are_refused_before_anything_is_trained(kind, what, name):
+    own = {name: count(1, "mine") if what == "parameters" else Variable("mine")}
+    record = replace(study(kind), claims=(Claimed(),), **{what: own})
+    taken = name in ("status", "not a name") or kind == "train"
+    if taken:
+        with pytest.raises(InputError, match=f"toy.py: {what}: '{name}' is a name of the engine, or none"):
+            record.checked("toy.py")
+    else:
+        assert record.checked("toy.py") is record

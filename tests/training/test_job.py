@@ -20,7 +20,7 @@ from dlatlas.errors import AtlasError, InputError
 from dlatlas.measures.job import measure_shard
 from dlatlas.models import conv_net, mlp
 from dlatlas.training import job
-from dlatlas.training.job import compute_shard, failures, read_shard
+from dlatlas.training.job import _unmasked, compute_shard, failures, read_shard
 
 CALLS: list[dict] = []
 
@@ -431,3 +431,12 @@ def test_the_cube_says_which_parameters_were_not_trained(tmp_path, monkeypatch):
     attributes = assemble(sweep, *gather(sweep, tmp_path, {shard.digest: measured})).attrs
     assert attributes["frozen"] == "layers.0.weight (4 of 6 runs)"
     assert attributes["without_gradient"] == "unused"
+
+
+def test_what_solve_masks_has_no_value(tmp_path):
+    """The number under a mask is no result: it was left there by whatever filled the array."""
+    masked = np.ma.masked_array([1, 2, 3], mask=[False, True, False])
+    assert np.isnan(_unmasked(masked)).tolist() == [False, True, False]
+    assert _unmasked(masked)[[0, 2]].tolist() == [1, 3]
+    whole = _unmasked(np.ma.masked_array([1, 2], mask=False))
+    assert (whole.dtype.kind, whole.tolist(), np.ma.isMaskedArray(whole)) == ("i", [1, 2], False)
