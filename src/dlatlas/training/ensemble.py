@@ -134,21 +134,21 @@ class StackedEnsemble(pl.LightningModule):
     def _one(
         self,
         parameters: Tensors,
-        held: tuple[Tensors, Tensors],
+        buffers: Tensors,
         state: State,
         hyper: Mapping[str, Tensor],
         batch: tuple[Tensor, Tensor],
         draws: Tensor | None,
         step: Tensor,
     ) -> tuple[Tensors, State, Tensor]:
-        """One update of one network; ``held`` are its buffers and, of what only some runs train, whether it does."""
-        gradients, loss = self._gradient(parameters, held, hyper, batch)
+        """One update of one network; ``hyper`` says ``trained/<name>`` of what only some runs train."""
+        gradients, loss = self._gradient(parameters, buffers, hyper, batch)
         known: dict[str, Any] = {**self.words, **hyper, "step": step}
         if draws is not None:
             known["draws"] = draws
         stepped, state = self.built.rule.update(gradients, state, {n: parameters[n] for n in gradients}, known)
-        for name, trained in held[1].items():
-            stepped[name] = torch.where(trained, stepped[name], parameters[name])
+        for name in self._masks:
+            stepped[name] = torch.where(hyper[f"trained/{name}"], stepped[name], parameters[name])
         if len(stepped) < len(parameters):  # the frozen ones
             stepped = {**parameters, **stepped}
         return stepped, state, loss
@@ -156,12 +156,12 @@ class StackedEnsemble(pl.LightningModule):
     def _gradient(
         self,
         parameters: Tensors,
-        held: tuple[Tensors, Tensors],
+        buffers: Tensors,
         hyper: Mapping[str, Tensor],
         batch: tuple[Tensor, Tensor],
     ) -> tuple[Tensors, Tensor]:
         """The gradients of one network as its rule takes them, and its loss."""
-        buffers, masks = held
+        masks = {name: hyper[f"trained/{name}"] for name in self._masks}
         trained = {name: parameters[name] for name in self._trained}
         frozen = {name: value for name, value in parameters.items() if name not in trained}
 
@@ -219,7 +219,7 @@ class StackedEnsemble(pl.LightningModule):
         return torch.stack(losses)
 
     def _step(self, carried: tuple[Tensors, State], given: Given) -> tuple[tuple[Tensors, State], Tensor]:
-        return self._compiled(*carried, (self.built.buffers, self._masks), self.built.hyper, self._data, *given)
+        return self._compiled(*carried, self.built.buffers, self._hyper, self._data, *given)
 
     def _prepare(self, given: Given) -> None:
         """Traces the step, makes it quick, and records it where it runs on a GPU.
@@ -228,6 +228,7 @@ class StackedEnsemble(pl.LightningModule):
             UntrainableError: the step cannot be taken of a stack, or it would be another one than that of a plain loop.
         """
         p, built = self.progress, self.built
+        self._hyper = {**built.hyper, **{f"trained/{name}": mask for name, mask in self._masks.items()}}
         beginning = self._feed.beginning(STEPS)  # also where the training has gone on from there
         with of_steps(built.stack):
             self._rehearse(beginning)
@@ -240,8 +241,7 @@ class StackedEnsemble(pl.LightningModule):
             stepped, state, loss = mapped(p, b, s, h, tuple(by_worker(built, value) for value in batch), draws, now)
             return (stepped, state), loss
 
-        held = (built.buffers, self._masks)
-        inputs = (p.parameters, p.state, held, built.hyper, self._data, *given.each(itemgetter(0)))
+        inputs = (p.parameters, p.state, built.buffers, self._hyper, self._data, *given.each(itemgetter(0)))
         with of_steps(built.stack):
             traced = lean(make_fx(stacked)(*inputs))
         self._compiled = self._quickened(traced, inputs)
@@ -258,12 +258,11 @@ class StackedEnsemble(pl.LightningModule):
     def _first_gradients(self, rows: list[int], batch: tuple[Tensor, Tensor]) -> Tensors:
         """The gradients of some runs at the start, ``(row, ...)``, without decay."""
         start = _moved(self.kept[0], self.progress.peak.device)
-        parameters, *held, hyper = (
-            {name: value[rows] for name, value in group.items()}
-            for group in (start, self.built.buffers, self._masks, self.built.hyper)
+        parameters, buffers, hyper = (
+            {name: value[rows] for name, value in group.items()} for group in (start, self.built.buffers, self._hyper)
         )
         hyper["weight_decay"] = torch.zeros_like(hyper["weight_decay"])
-        return vmap(self._gradient)(parameters, tuple(held), hyper, batch)[0]
+        return vmap(self._gradient)(parameters, buffers, hyper, batch)[0]
 
     def _recorded(self, given: Given) -> Captured | None:
         """The step as CUDA graphs, which from now on write into the stack's own tensors; None if that is impossible."""
