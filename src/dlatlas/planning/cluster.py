@@ -202,7 +202,8 @@ def jobs_of(folder: Path) -> Iterator[Job]:
     except AtlasError:
         return
     for line in lines:
-        number, state, where, comment = line.split("|", 3)
+        number, state, where = line.split("|", 2)
+        where, _, comment = where.rpartition("|")
         named = re.fullmatch(r"rule_([a-z]+)_wildcards_(\w+)_([0-9a-f]{20})", comment)
         if named and Path(where) == folder:
             yield Job(number, state, *named.groups())

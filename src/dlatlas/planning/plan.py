@@ -4,7 +4,7 @@ The Snakefile reads nothing else of the package, so this imports neither torch n
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dlatlas.identity.code import SOURCE, code_digest
 from dlatlas.identity.content import digest, file_digest
 from dlatlas.identity.store import read_json, write_json
 from dlatlas.planning.kept import Kept, Record, text_digest
+from dlatlas.planning.paths import FOLDERS, as_typed, plain
 
 STAGES = {
     "cube": ("cube.zarr",),
@@ -74,16 +75,28 @@ class Settings:
     studies: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], root: Path) -> "Settings":
+    def read(
+        cls, config: Mapping[str, Any], root: Path, typed: Iterable[str] = (), start: Path | None = None
+    ) -> "Settings":
         """Settings from Snakemake's config or the command line.
 
+        Args:
+            config: the settings, folders as text or paths.
+            root: the checkout.
+            typed: the entries of ``--config`` before Snakemake read them as YAML.
+            start: the folder in which they were typed; the working directory if None.
+
         Raises:
-            InputError: an unknown key or scale.
+            InputError: an unknown key or scale, or a folder that is none.
         """
         allowed = ("params", "data", "results", "scale", "studies")
         for key in config:
             if key not in allowed:
                 raise unknown("--config", "key", key, allowed)
+        config = {**config, **as_typed(typed, start or Path.cwd())}
+        for key in FOLDERS:
+            if not isinstance(config.get(key, ""), str | Path):
+                raise InputError(f"--config {key}: expected a folder, found {config[key]!r}")
         scale = str(config.get("scale", "laptop"))
         if scale not in SCALES:
             raise unknown("--config scale", "scale", scale, SCALES)
@@ -103,9 +116,14 @@ class Settings:
         """``data.dvc``, which says what the data sets are."""
         return self.root / "data.dvc"
 
-    def options(self) -> str:
+    def options(self) -> list[str]:
         """The same settings as command-line options."""
-        return f"--params {self.params} --data {self.data} --results {self.results} --scale {self.scale}"
+        folders = {"--params": self.params, "--data": self.data, "--results": self.results}
+        return [*(str(word) for pair in folders.items() for word in pair), "--scale", self.scale]
+
+    def plain(self) -> "Settings":
+        """The same settings with results by a name that Snakemake's rules can say, see `dlatlas.planning.paths`."""
+        return replace(self, results=plain(self.results))
 
 
 class Plan:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,7 +175,7 @@ def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
             continue
         wrong.append(os.path.relpath(path, plan.settings.root))
     if wrong:
-        raise AtlasError(f"{why}; draw again: rm {' '.join(wrong)} && snakemake --cores all")
+        raise AtlasError(f"{why}; draw again: rm {shlex.join(wrong)} && snakemake --cores all")
 
 
 def _check_kept(root: Path, studies: Iterable[str]) -> None:

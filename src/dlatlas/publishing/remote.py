@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from dlatlas.errors import AtlasError, InputError
 
@@ -17,7 +18,20 @@ def main() -> int:
         **known_implementations["ssh"],
         "class": "dlatlas.publishing.ssh.CheckedSSHFileSystem",
     }
+    _allow_braces()
     return dvc_main(sys.argv[1:])
+
+
+def _allow_braces() -> None:
+    """Lets a cache or remote lie in a folder with braces, whose path DVC takes for a format while it counts files."""
+    from dvc_data.hashfile._progress import QueryingProgress
+
+    theirs = QueryingProgress.__init__
+
+    def ours(self: QueryingProgress, *words: Any, name: str | None = None, **options: Any) -> None:  # noqa: ANN401
+        theirs(self, *words, name=name and name.replace("{", "{{").replace("}", "}}"), **options)
+
+    QueryingProgress.__init__ = ours
 
 
 def dvc(root: Path, *words: str, show: bool = True) -> None:
@@ -28,7 +42,7 @@ def dvc(root: Path, *words: str, show: bool = True) -> None:
     """
     quiet = not (show and sys.stderr.isatty())
     done = subprocess.run(
-        [sys.executable, "-m", "dlatlas.publishing.remote", *words],
+        [sys.executable, "-P", "-m", "dlatlas.publishing.remote", *words],
         cwd=root,
         env={**os.environ, "DVC_NO_ANALYTICS": "1"},
         capture_output=quiet,

@@ -115,5 +115,5 @@ def facts(python: Path, variables: dict[str, str]) -> dict[str, Any]:
         f"versions = {{name: of(name) for name in {ASKED!r}}} | {{'python': platform.python_version()}}\n"
         "print(json.dumps(versions))"
     )
-    done = subprocess.run([python, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run([python, "-P", "-c", code], env=variables, capture_output=True, text=True, check=False)
     return {"versions": json.loads(done.stdout) if done.returncode == 0 else {}, "processor": processor()}
