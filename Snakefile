@@ -20,14 +20,15 @@ except ImportError as error:
     ) from None
 
 
-workdir: home(Path(workflow.basedir))
+ROOT = Path(workflow.basedir).resolve()
+
+
+workdir: home(ROOT)
 
 
 try:
     TYPED = workflow.config_settings.config_args or []
-    SETTINGS = Settings.read(
-        config, Path(workflow.basedir), TYPED, Path(workflow.workdir_init)
-    )
+    SETTINGS = Settings.read(config, ROOT, TYPED, Path(workflow.workdir_init))
     PLAN = Plan(SETTINGS.plain())
     TARGETS = PLAN.targets()
     REQUESTS = Requests(PLAN)

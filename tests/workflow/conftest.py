@@ -32,12 +32,10 @@ class Repo:
     def python(self, *words: str, **options) -> subprocess.CompletedProcess:
         return subprocess.run(
             [self.interpreter, *words],
-            cwd=self.path,
-            env=self.env,
+            **{"cwd": self.path, "env": self.env, **options},
             capture_output=True,
             text=True,
             check=False,
-            **options,
         )
 
     def snakemake(self, *words: str, scale: str = "smoke", studies: str = "") -> subprocess.CompletedProcess:

@@ -87,3 +87,26 @@ def test_results_and_data_may_lie_in_a_folder_of_any_name(repo, tmp_path):
     assert "loss" in str(list(xr.open_zarr(results / "edge" / "cube.zarr")))
     assert repo.git("status", "--porcelain") == ""
     assert [path.name for path in (tmp_path / NAME).iterdir()] == [results.name]
+
+
+def test_commands_find_the_checkout_from_a_folder_in_it(repo):
+    for command in ("list", "status"):
+        words = ("-P", "-m", "dlatlas", command, "--scale", "smoke")
+        here, below = repo.python(*words), repo.python(*words, cwd=repo.path / "src" / "dlatlas")
+        assert here.returncode == 0, here.stderr
+        assert below.stdout == here.stdout
+        assert "supported" in here.stdout or "cube verdict figure" in here.stdout
+    words = ("-P", "-m", "snakemake", "-n", "--snakefile", "../../Snakefile", "--config", "scale=smoke")
+    done = repo.python(*words, cwd=repo.path / "src" / "dlatlas")
+    assert "Nothing to be done" in done.stdout + done.stderr
+    done = repo.python(*words, "results=new", cwd=repo.path / "src" / "dlatlas")
+    assert " src/dlatlas/new/edge/shards/" in done.stdout + done.stderr
+
+
+def test_the_code_of_another_checkout_is_refused(repo):
+    env = {**repo.env, "PYTHONPATH": str(ROOT / "src")}
+    for words in (["snakemake", "-n"], ["dlatlas", "list"], ["dlatlas", "whence", "results/edge/figure.svg"]):
+        done = repo.python("-P", "-m", *words, env=env)
+        assert done.returncode == 1
+        said = f"this checkout is {repo.path}, but dlatlas is imported from {ROOT / 'src' / 'dlatlas'}"
+        assert said in done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """How far a sweep is, seen from any shell: from the files that are there, the locks held, and SLURM's queue."""
 
 import fcntl
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,11 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from dlatlas.cli.options import HOME
 from dlatlas.cli.show import wide_console
 from dlatlas.identity.store import read_json
 from dlatlas.pages.numbers import duration
 from dlatlas.planning.cluster import START, Job, estimates_path, jobs_of
 from dlatlas.planning.plan import STAGES, Plan
+
+LOGS = Path(os.path.relpath(HOME / "logs"))
 
 LOOK_EVERY = 5.0
 """Seconds between two looks of the live view."""
@@ -27,7 +31,7 @@ WINDOW = 3600.0
 ACTIVE = ("RUNNING", "COMPLETING")
 
 
-def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
+def report(plan: Plan, logs: Path = LOGS) -> dict[str, Any]:
     """Where every study stands.
 
     Args:
@@ -39,7 +43,7 @@ def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
         and ``failed`` (digest, last line of the log), the same of its measures, and which of cube, verdict and figure
         are made. ``runs_per_second`` over the last hour and ``seconds_left``; None where nothing tells.
     """
-    queue = {(job.rule, job.study, job.digest): job for job in jobs_of(Path.cwd())}
+    queue = {(job.rule, job.study, job.digest): job for job in jobs_of(HOME)}
     now = time.time()
     studies, made, left = {}, [], []
     for name in plan.names:

@@ -132,6 +132,7 @@ class Plan:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.lab = Lab.read(settings.root)
+        self.lab.check()
         self.params = self.lab.params(settings.params)
         if settings.params == settings.root / "params":
             check_pairs(self.lab, self.params)

@@ -1,12 +1,12 @@
 """DVC as a subprocess, with what we ask of every remote: digests verified, SSH host keys checked."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.identity.git import environment
 
 
 def main() -> int:
@@ -44,9 +44,10 @@ def dvc(root: Path, *words: str, show: bool = True) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "dlatlas.publishing.remote", *words],
         cwd=root,
-        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        env={**environment(), "DVC_NO_ANALYTICS": "1"},
         capture_output=quiet,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlatlas.errors import AtlasError
+from dlatlas.identity.git import environment
 from dlatlas.identity.machine import processor
 
 Choice = Literal["lock", "current"]
@@ -47,11 +48,11 @@ def interpreter(
         why = "" if choice else ": the lock files are the same" if same else ": that commit has no requirements.lock"
         tell(f"environment: the current one{why}")
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        return Path(sys.executable), {**os.environ, "PYTHONPATH": path}
+        return Path(sys.executable), {**environment(), "PYTHONPATH": path}
     if not lock.is_file():
         raise AtlasError(f"{lock.name}: that commit has none; use --env current")
     python = locked(lock, tell)
-    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
+    variables = {name: value for name, value in environment().items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
     return python, {**variables, "PYTHONPATH": source, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
 
 

@@ -73,7 +73,8 @@ def _started(words: list[str], tree: Path, variables: dict[str, str]) -> "subpro
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
     )
 
@@ -104,6 +105,12 @@ def said_by_code(python: Path, variables: dict[str, str], tree: Path, name: str,
         f"print(json.dumps(said | {{'data': data_digest(plan, {name!r})}}))\n"
     )
     done = subprocess.run(
-        [python, "-P", "-c", code], cwd=tree, env=variables, capture_output=True, text=True, check=False
+        [python, "-P", "-c", code],
+        cwd=tree,
+        env=variables,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout else {}
