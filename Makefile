@@ -3,15 +3,17 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+# The scripts beside it begin with this folder's name, which the system cannot read in every spelling.
+RUN := $(BIN)/python -P -m
 
 .PHONY: atlas publish test lint format bench mutate
 
 atlas: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) --config studies=tour
+	$(RUN) snakemake --cores $(CORES) --config studies=tour
 	@echo "open results/atlas/index.html; these are ten studies, all of them: $(BIN)/snakemake --cores $(CORES)"
 
 publish: .venv/ready
-	$(BIN)/dlatlas publish
+	$(RUN) dlatlas publish
 
 test: .venv/ready lint
 	$(BIN)/python -m pytest
@@ -19,7 +21,7 @@ test: .venv/ready lint
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(RUN) snakefmt --check Snakefile workflow
 	$(BIN)/python workflow/lint.py
 
 bench: .venv/ready
@@ -31,7 +33,7 @@ mutate: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(RUN) snakefmt Snakefile workflow
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

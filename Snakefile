@@ -9,18 +9,31 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from dlatlas.identity.imported import watch
+try:
+    from dlatlas.identity.imported import watch
 
-watch()
+    watch()  # before what is to be watched is imported
 
-from dlatlas.errors import AtlasError
-from dlatlas.planning.cluster import Requests
-from dlatlas.planning.plan import Plan, Settings
+    from dlatlas.errors import AtlasError
+    from dlatlas.planning.cluster import Requests
+    from dlatlas.planning.paths import home, quote_jobs
+    from dlatlas.planning.plan import Plan, Settings
+except ImportError as error:
+    raise WorkflowError(
+        f"{error}; this checkout is {workflow.basedir}: activate its own environment"
+    ) from None
 
-DLATLAS = f"{sys.executable} -m dlatlas job"
+
+ROOT = Path(workflow.basedir).resolve()
+
+
+workdir: home(ROOT)
+
 
 try:
-    PLAN = Plan(Settings.read(config, Path(workflow.basedir)))
+    TYPED = workflow.config_settings.config_args or []
+    SETTINGS = Settings.read(config, ROOT, TYPED, Path(workflow.workdir_init))
+    PLAN = Plan(SETTINGS.plain())
     TARGETS = PLAN.targets()
     REQUESTS = Requests(PLAN)
     if workflow.is_main_process:
@@ -29,7 +42,18 @@ try:
 except AtlasError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS, OPTIONS = PLAN.settings.results, PLAN.settings.options()
+quote_jobs()
+RESULTS = PLAN.settings.results
+
+
+def command(wildcards):
+    """The words of a job's command; a function, or Snakemake would look for wildcards in them."""
+    return [sys.executable, "-P", "-m", "dlatlas", "job"]
+
+
+def options(wildcards):
+    """The words that tell a job where everything is."""
+    return SETTINGS.options()
 
 
 wildcard_constraints:

@@ -8,6 +8,8 @@ import pytest
 from dlatlas.declare.lab import Lab, check_pairs, load_study
 from dlatlas.errors import AtlasError, InputError
 
+ROOT = Path(__file__).parents[2]
+
 STUDY = """
 from dlatlas import Study, but, claim, count
 from dlatlas.judging.statistics import average
@@ -46,7 +48,7 @@ def test_a_lab_that_says_nothing_has_its_studies_in_studies(tmp_path):
 
 
 def test_this_checkout_is_a_lab(lab):
-    atlas = Lab.read(Path(__file__).parents[2])
+    atlas = Lab.read(ROOT)
     assert atlas.package == "dltheory"
     assert atlas.chapters["catapult_phase"] == "large_lr"
     assert set(atlas.tour) < set(atlas.chapters)
@@ -107,6 +109,28 @@ def test_a_package_of_that_name_from_somewhere_else_is_refused(tmp_path):
         AtlasError, match=r"this checkout's studies are .*, but dltheory is imported from .*src/dltheory"
     ):
         Lab.read(tmp_path).study("wide")
+
+
+def test_folders_of_one_name_without_init_are_told_apart(lab, tmp_path, monkeypatch):
+    found = lab({"kernel/wide": STUDY})
+    (tmp_path / "other" / found.package).mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "other"), str(found.folder.parent), *sys.path])
+    with pytest.raises(AtlasError, match=rf"but {found.package} is imported from .*/other/{found.package}"):
+        found.check()
+
+
+def test_an_instrument_from_another_checkout_is_refused(lab, tmp_path):
+    found = lab({"kernel/wide": STUDY})
+    found.check()  # a lab has none of its own
+    (tmp_path / "src" / "dlatlas").mkdir()
+    with pytest.raises(AtlasError, match=r"^this checkout is .*, but dlatlas is imported from .*src/dlatlas; [^\n]*$"):
+        found.check()
+    Lab.read(ROOT).check()
+
+
+def test_what_a_study_prints_is_not_what_a_command_says(lab, capfd):
+    lab({"kernel/wide": "print('loading')\n" + STUDY}).study("wide")
+    assert capfd.readouterr() == ("", "loading\n")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 import json
+import shutil
 
 import pytest
 from PIL import Image
 
 from dlatlas.errors import InputError
-from dlatlas.planning.provenance import provenance, read_signature, signed
+from dlatlas.identity.git import dirty_files
+from dlatlas.planning.plan import Plan, Settings
+from dlatlas.planning.provenance import entered, provenance, read_signature, signed
 
 NOW = {"commit": "c0ffee", "date": "2026-01-02T03:04:05+00:00", "dirty": False}
 
@@ -59,3 +62,22 @@ def test_a_damaged_signature_is_named(tmp_path):
 def test_no_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_signature(tmp_path / "none.svg")
+
+
+def test_every_file_on_which_results_depend_is_compared_with_the_commit(lab):
+    plan = Plan(Settings.read({"studies": "catapult_phase"}, lab.root))
+    files = {path.relative_to(lab.root).as_posix() for path in entered(plan)}
+    expected = {
+        "src/dltheory/large_lr/catapult_phase.py", "src/dltheory/theory/catapult.py", "src/dlatlas/training/fit.py",
+        "src/dlatlas/plotting/house.mplstyle", "params/large_lr/catapult_phase.yaml", "pyproject.toml", "data.dvc",
+        "references.bib",
+    }  # fmt: skip
+    assert expected <= files
+    assert not {name for name in files if name.startswith("results") or name.endswith(".pyc")}
+    assert "params/large_lr/break_even_point.yaml" not in files
+
+
+def test_params_from_outside_the_checkout_are_no_commit_s(lab, tmp_path):
+    shutil.copytree(lab.root / "params", tmp_path / "params")
+    plan = Plan(Settings.read({"studies": "catapult_phase", "params": tmp_path / "params"}, lab.root))
+    assert str(tmp_path / "params/large_lr/catapult_phase.yaml") in dirty_files(lab.root, entered(plan))

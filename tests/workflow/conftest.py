@@ -22,21 +22,26 @@ class Repo:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.env = {**os.environ, "PYTHONPATH": str(path / "src")}
+        self.interpreter = sys.executable
+
+    def own_environment(self) -> None:
+        """A ``.venv`` in the checkout, as `make` leaves it there."""
+        (self.path / ".venv").symlink_to(sys.prefix)
+        self.interpreter = str(self.path / ".venv" / "bin" / "python")
 
     def python(self, *words: str, **options) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, *words],
-            cwd=self.path,
-            env=self.env,
+            [self.interpreter, *words],
+            **{"cwd": self.path, "env": self.env, **options},
             capture_output=True,
             text=True,
             check=False,
-            **options,
         )
 
     def snakemake(self, *words: str, scale: str = "smoke", studies: str = "") -> subprocess.CompletedProcess:
         config = ["--config", f"scale={scale}", *([f"studies={studies}"] if studies else [])]
-        return self.python("-m", "snakemake", "--cores", "2", *words, *config)
+        # -P: as the commands `snakemake` and `dlatlas`, which do not look for modules where they are typed.
+        return self.python("-P", "-m", "snakemake", "--cores", "2", *words, *config)
 
     def jobs(self, **options) -> dict[str, int]:
         """Which jobs a dry run would do; empty if nothing is to be done."""
@@ -142,10 +147,10 @@ class Committed(Repo):
         return self.git("rev-parse", "HEAD")
 
     def dvc(self, *words: str) -> subprocess.CompletedProcess:
-        return self.python("-m", "dlatlas.publishing.remote", *words)
+        return self.python("-P", "-m", "dlatlas.publishing.remote", *words)
 
     def dlatlas(self, *words: str) -> subprocess.CompletedProcess:
-        return self.python("-m", "dlatlas", *words)
+        return self.python("-P", "-m", "dlatlas", *words)
 
     def clone(self, to: Path) -> "Committed":
         self.git("clone", "--quiet", str(self.path), str(to))

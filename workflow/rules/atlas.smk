@@ -9,8 +9,8 @@ rule atlas:
     benchmark:
         "logs/atlas.tsv"
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
         studies=",".join(PLAN.names),
     shell:
-        "{params.dlatlas} atlas --studies {params.studies} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} atlas --studies {params.studies:q} {params.options:q} 2> >(tee {log:q} >&2)"

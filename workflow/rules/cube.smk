@@ -11,7 +11,7 @@ rule cube:
     resources:
         **REQUESTS.of("cube"),
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} cube {wildcards.study} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} cube {wildcards.study} {params.options:q} 2> >(tee {log:q} >&2)"

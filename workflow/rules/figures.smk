@@ -11,10 +11,10 @@ rule verdict:
     resources:
         **REQUESTS.of("verdict"),
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} verdict {wildcards.study} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} verdict {wildcards.study} {params.options:q} 2> >(tee {log:q} >&2)"
 
 
 rule figure:
@@ -28,7 +28,7 @@ rule figure:
     benchmark:
         "logs/{study}/figure-{digest}.tsv"
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} figure {wildcards.study} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} figure {wildcards.study} {params.options:q} 2> >(tee {log:q} >&2)"

@@ -17,7 +17,7 @@ rule measure:
     resources:
         **REQUESTS.of("measure"),
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} measure {wildcards.study} {wildcards.digest} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} measure {wildcards.study} {wildcards.digest} {params.options:q} 2> >(tee {log:q} >&2)"

@@ -7,7 +7,7 @@ rule prepare:
     benchmark:
         "logs/prepare.tsv"
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} prepare {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} prepare {params.options:q} 2> >(tee {log:q} >&2)"

@@ -15,7 +15,7 @@ rule train:
     resources:
         **REQUESTS.of("train"),
     params:
-        dlatlas=DLATLAS,
-        options=OPTIONS,
+        dlatlas=command,
+        options=options,
     shell:
-        "{params.dlatlas} train {wildcards.study} {wildcards.digest} {params.options} 2> >(tee {log} >&2)"
+        "{params.dlatlas:q} train {wildcards.study} {wildcards.digest} {params.options:q} 2> >(tee {log:q} >&2)"

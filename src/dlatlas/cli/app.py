@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from dlatlas.cli.jobs import job
-from dlatlas.cli.options import ROOT, Data, Params, Results, ScaleName, StudyName, plain_errors, plan_at
+from dlatlas.cli.options import HOME, ROOT, Data, Params, Results, ScaleName, StudyName, plain_errors, plan_at
+from dlatlas.cli.terminal import write_any_text
 from dlatlas.errors import AtlasError
 
 app = typer.Typer(
@@ -28,9 +29,14 @@ app.add_typer(job, name="job")
 cluster = typer.Typer(help="Tells the atlas about a SLURM cluster.", no_args_is_help=True)
 app.add_typer(cluster, name="cluster")
 
-PARAMS, DATA, RESULTS = ROOT / "params", Path("data"), Path("results")
-_HERE = tuple(Path(os.path.relpath(ROOT / folder)) for folder in (DATA, RESULTS))
+PARAMS, DATA, RESULTS = ROOT / "params", Path(os.path.relpath(HOME / "data")), Path(os.path.relpath(HOME / "results"))
+_HERE = tuple(Path(os.path.relpath(ROOT / folder)) for folder in ("data", "results"))
 """The checkout's own folders, as seen from the working directory."""
+
+
+@app.callback()
+def _begin() -> None:
+    write_any_text()
 
 
 @app.command("list")
@@ -150,7 +156,7 @@ def init(
     site = find_site(account, partition, gpu_partition)
     write_site(ROOT / SITE, site)
     typer.echo(f"wrote {os.path.relpath(ROOT / SITE)}:")
-    typer.echo((ROOT / SITE).read_text().rstrip())
+    typer.echo((ROOT / SITE).read_text(encoding="utf-8").rstrip())
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What the Snakemake rules call: each stage of the pipeline as one command, `python -m dlatlas job STAGE`."""
 
+import json
 import sys
 from typing import Annotated
 
@@ -112,6 +113,7 @@ def verdict(study: StudyName, params: Params, data: Data, results: Results, scal
 @plain_errors
 def figure(study: StudyName, params: Params, data: Data, results: Results, scale: ScaleName) -> None:
     """Draws one study."""
+    from dlatlas.identity.git import OUTSIDE
     from dlatlas.identity.store import read_json, setting_aside
     from dlatlas.judging.check import verified_cube
     from dlatlas.planning.provenance import figure_signature
@@ -123,6 +125,9 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
         opened, digest = verified_cube(home)
     record = read_json(home / "verdict.json")
     signature = figure_signature(plan, study, opened, digest)
+    unknown = json.loads(signature).get("unknown", OUTSIDE)
+    if unknown != OUTSIDE:
+        sys.stderr.write(f"{study}: its figure names no commit: {unknown}\n")
     made = draw(plan.sweep(study).study, opened, record, home, signature)
     plan.write_stamp(plan.stamp(study, "figure"), made, {"stage": "figure", "cube": digest})
 

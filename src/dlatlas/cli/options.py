@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dlatlas.declare.lab import installed
+from dlatlas.declare.lab import check_instrument, installed
 from dlatlas.errors import AtlasError
+from dlatlas.planning.paths import home
 
 
 def checkout() -> Path:
@@ -21,6 +22,8 @@ def checkout() -> Path:
 
 ROOT = checkout()
 """The checkout that commands work on."""
+HOME = home(ROOT)
+"""Where results and logs are: the checkout from any folder in it, else right here."""
 
 StudyName = Annotated[str, typer.Argument(help="The study's name, as `dlatlas list` shows it.")]
 Params = Annotated[Path, typer.Option(help="Folder of params files.")]
@@ -35,6 +38,7 @@ def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         try:
+            check_instrument(ROOT)
             return command(*args, **kwargs)
         except AtlasError as error:
             typer.echo(f"error: {error}", err=True)

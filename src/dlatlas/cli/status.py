@@ -1,6 +1,7 @@
 """How far a sweep is, seen from any shell: from the files that are there, the locks held, and SLURM's queue."""
 
 import fcntl
+import os
 import sys
 import time
 from importlib.metadata import version
@@ -13,12 +14,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from dlatlas.cli.options import HOME
 from dlatlas.cli.show import wide_console
 from dlatlas.identity.store import read_json
 from dlatlas.pages.numbers import duration
 from dlatlas.planning.cluster import START, Job, estimates_path, jobs_of
 from dlatlas.planning.plan import STAGES, Plan
 from dlatlas.planning.rerun import other_versions
+
+LOGS = Path(os.path.relpath(HOME / "logs"))
 
 LOOK_EVERY = 5.0
 """Seconds between two looks of the live view."""
@@ -29,7 +33,7 @@ WINDOW = 3600.0
 ACTIVE = ("RUNNING", "COMPLETING")
 
 
-def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
+def report(plan: Plan, logs: Path = LOGS) -> dict[str, Any]:
     """Where every study stands.
 
     Args:
@@ -42,7 +46,7 @@ def report(plan: Plan, logs: Path = Path("logs")) -> dict[str, Any]:
         are made, and ``other_versions`` of libraries that shards were made with. ``runs_per_second`` over the last
         hour and ``seconds_left``; None where nothing tells.
     """
-    queue = {(job.rule, job.study, job.digest): job for job in jobs_of(Path.cwd())}
+    queue = {(job.rule, job.study, job.digest): job for job in jobs_of(HOME)}
     now = time.time()
     studies, made, left = {}, [], []
     for name in plan.names:

@@ -18,6 +18,8 @@ from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlatlas.errors import AtlasError, CorruptedError, InputError
 from dlatlas.identity.content import digest, file_digest
 from dlatlas.identity.imported import check
@@ -55,7 +57,8 @@ def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A pool of our own: when one writer fails, the other is waited for, and writes into no folder that is removed.
         with quiet_zarr(), ThreadPoolExecutor(WRITERS) as pool, dask.config.set(scheduler="threads", pool=pool):
-            cube.to_zarr(aside, mode="w", zarr_format=3, consolidated=True, encoding=encoding)
+            text = _with_text(cube, "U", np.dtypes.StringDType())
+            text.to_zarr(aside, mode="w", zarr_format=3, consolidated=True, encoding=encoding)
         files = files_of(aside)
         check()
         if path.exists():
@@ -68,6 +71,19 @@ def write_cube(cube: "xr.Dataset", path: Path) -> dict[str, str]:
         raise
     shutil.rmtree(old, ignore_errors=True)
     return files
+
+
+def _with_text(cube: "xr.Dataset", kinds: str, dtype: Any) -> "xr.Dataset":  # noqa: ANN401
+    """A cube with its text of some kinds of NumPy's as another.
+
+    A store has text of any length, ``string`` with ``vlen-utf8``, which readers in other languages know; fixed lengths
+    of UTF-32 are NumPy's own. In memory text is fixed, as studies and statistics compare it.
+    """
+    for name, held in cube.variables.items():
+        if held.dtype.kind in kinds:
+            values = held.copy(data=np.array(held.values.tolist(), dtype).reshape(held.shape))
+            cube = cube.assign_coords({name: values}) if name in cube.coords else cube.assign({name: values})
+    return cube
 
 
 def grid(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -90,7 +106,7 @@ def grid(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | Non
 
 @contextmanager
 def quiet_zarr() -> Iterator[None]:
-    """Zarr 3 warns that consolidated metadata and text arrays are not in its specification; plain readers open both."""
+    """Zarr 3 warns of what its specification lacks: consolidated metadata, and the text of older cubes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata.*")
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
@@ -131,7 +147,7 @@ def open_cube(path: Path, files: Mapping[str, str] | None = None) -> "xr.Dataset
                 raise CorruptedError(f"{path}/{name}: corrupted")
     try:
         with quiet_zarr():
-            return xr.open_zarr(path)
+            return _with_text(xr.open_zarr(path), "TO", str)
     except (ValueError, KeyError, OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a readable cube: {error}") from error
 

@@ -11,6 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -175,6 +176,17 @@ class Lab:
         """A path as seen from the checkout."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
+    def check(self) -> None:
+        """Compares what is imported with what lies here.
+
+        Raises:
+            AtlasError: the instrument, or a package of the studies' name, from another checkout.
+        """
+        if self.folder.is_dir():
+            self._enter()
+        else:
+            check_instrument(self.root)
+
     @cached_property
     def _keys(self) -> frozenset[str]:
         return bibliography.keys(self.bibliography)
@@ -184,12 +196,13 @@ class Lab:
         return bibliography.read(self.bibliography)
 
     def _enter(self) -> None:
-        """Makes the studies' package importable, and refuses one of that name from somewhere else."""
+        """Makes the studies' package importable, and refuses one of that name, or an instrument, from another place."""
+        check_instrument(self.root)
         if find_spec(self.package) is None:
             sys.path.insert(0, str(self.folder.parent))
         spec = find_spec(self.package)
         places = [Path(place).resolve() for place in (spec.submodule_search_locations or [])] if spec else []
-        if self.folder.resolve() not in places:
+        if places[:1] != [self.folder.resolve()]:  # folders without __init__ may share a name, the first wins
             found = places[0] if places else "nowhere"
             raise AtlasError(f"this checkout's studies are {self.folder}, but {self.package} is imported from {found}")
 
@@ -217,7 +230,8 @@ def load_study(module: str) -> Study:
     """
     where = f"{module.replace('.', '/')}.py"
     try:
-        loaded = import_module(module)
+        with redirect_stdout(sys.stderr):  # what a study prints is no part of what a command is asked for
+            loaded = import_module(module)
     except AtlasError:
         raise
     except Exception as error:
@@ -244,6 +258,19 @@ def check_pairs(lab: Lab, params: Mapping[str, Path]) -> None:
         if name not in params:
             expected = Path("params", lab.chapters[name], f"{name}.yaml")
             raise InputError(f"{lab.near(lab.file(name))}: there is no {expected}")
+
+
+def check_instrument(root: Path) -> None:
+    """Compares the instrument that is imported with the one in a checkout, if it has one; a lab has none.
+
+    Raises:
+        AtlasError: they are two.
+    """
+    own = root / "src" / INSTRUMENT
+    if own.is_dir() and own.resolve() != SOURCE.resolve():
+        raise AtlasError(
+            f"this checkout is {root}, but {INSTRUMENT} is imported from {SOURCE}; activate this checkout's environment"
+        )
 
 
 def installed() -> Path:

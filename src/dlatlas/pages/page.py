@@ -23,7 +23,7 @@ from dlatlas.pages import numbers
 from dlatlas.pages.bar import bar
 from dlatlas.planning.cost import cost
 from dlatlas.planning.plan import Plan
-from dlatlas.planning.provenance import provenance, read_signature, signed
+from dlatlas.planning.provenance import entered, provenance, read_signature, signed
 
 TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL = 480
@@ -46,7 +46,7 @@ def build_page(plan: Plan) -> list[Path]:
         write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
         made.append(folder / name)
 
-    environment, now = _environment(), head(plan.settings.root)
+    environment, now = _environment(), head(plan.settings.root, entered(plan))
 
     def signature(names: list[str], shown: Mapping[str, Any]) -> Markup:
         return Markup(signed(provenance(",".join(names), plan.settings.scale, shown, now)))  # noqa: S704

@@ -202,9 +202,10 @@ def jobs_of(folder: Path) -> Iterator[Job]:
     except AtlasError:
         return
     for line in lines:
-        number, state, where, comment = line.split("|", 3)
+        number, state, where = line.split("|", 2)
+        where, _, comment = where.rpartition("|")
         named = re.fullmatch(r"rule_([a-z]+)_wildcards_(\w+)_([0-9a-f]{20})", comment)
-        if named and Path(where) == folder:
+        if named and Path(where).is_relative_to(folder):  # Snakemake may be started in a folder of the checkout
             yield Job(number, state, *named.groups())
 
 
@@ -215,7 +216,7 @@ def asked(*command: str) -> str:
         AtlasError: it is not there, fails, or does not answer within half a minute.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=30)
     except FileNotFoundError:
         raise AtlasError(f"{command[0]}: no such command: is this a SLURM login node?") from None
     except subprocess.TimeoutExpired:

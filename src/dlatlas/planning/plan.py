@@ -4,7 +4,7 @@ The Snakefile reads nothing else of the package, so this imports neither torch n
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from dlatlas.identity.code import SOURCE, code_digest
 from dlatlas.identity.content import digest, file_digest
 from dlatlas.identity.store import read_json, write_json
 from dlatlas.planning.kept import Kept, Record, text_digest
+from dlatlas.planning.paths import FOLDERS, as_typed, at_home, plain
 
 STAGES = {
     "cube": ("cube.zarr",),
@@ -74,19 +75,28 @@ class Settings:
     studies: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], root: Path) -> "Settings":
+    def read(
+        cls, config: Mapping[str, Any], root: Path, typed: Iterable[str] = (), start: Path | None = None
+    ) -> "Settings":
         """Settings from Snakemake's config or the command line.
 
+        Args:
+            config: the settings, folders as text or paths.
+            root: the checkout.
+            typed: the entries of ``--config`` before Snakemake read them as YAML.
+            start: the folder in which they were typed; the working directory if None.
+
         Raises:
-            InputError: an unknown key or scale.
+            InputError: an unknown key or scale, or a folder that is none.
         """
         allowed = ("params", "data", "results", "scale", "studies")
         for key in config:
             if key not in allowed:
                 raise unknown("--config", "key", key, allowed)
-        for key in set(config) - {"studies"}:
-            if not isinstance(config[key], str | int | float | Path) or not str(config[key]):
-                raise InputError(f"--config {key}: expected a name, found {config[key]!r}")
+        config = {**config, **as_typed(typed, start or Path.cwd())}
+        for key in FOLDERS:
+            if not isinstance(config.get(key, "."), str | Path) or not str(config.get(key, ".")):
+                raise InputError(f"--config {key}: expected a folder, found {config[key]!r}")
         scale = str(config.get("scale", "laptop"))
         if scale not in SCALES:
             raise unknown("--config scale", "scale", scale, SCALES)
@@ -96,9 +106,9 @@ class Settings:
         names = chosen if isinstance(chosen, list | tuple) else str(chosen).replace(",", " ").split()
         return cls(
             root=root,
-            params=Path(str(config.get("params", root / "params"))).expanduser(),
-            data=Path(str(config.get("data", "data"))).expanduser(),
-            results=Path(str(config.get("results", "results"))).expanduser(),
+            params=at_home(str(config.get("params", root / "params"))),
+            data=at_home(str(config.get("data", "data"))),
+            results=at_home(str(config.get("results", "results"))),
             scale=scale,
             studies=tuple(str(name).replace("-", "_") for name in names),
         )
@@ -108,9 +118,14 @@ class Settings:
         """``data.dvc``, which says what the data sets are."""
         return self.root / "data.dvc"
 
-    def options(self) -> str:
+    def options(self) -> list[str]:
         """The same settings as command-line options."""
-        return f"--params {self.params} --data {self.data} --results {self.results} --scale {self.scale}"
+        folders = {"--params": self.params, "--data": self.data, "--results": self.results}
+        return [*(str(word) for pair in folders.items() for word in pair), "--scale", self.scale]
+
+    def plain(self) -> "Settings":
+        """The same settings with results by a name that Snakemake's rules can say, see `dlatlas.planning.paths`."""
+        return replace(self, results=plain(self.results))
 
 
 class Plan:
@@ -119,6 +134,7 @@ class Plan:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.lab = Lab.read(settings.root)
+        self.lab.check()
         self.params = self.lab.params(settings.params)
         if settings.params == settings.root / "params":
             check_pairs(self.lab, self.params)

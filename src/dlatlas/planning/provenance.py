@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlatlas import __version__
 from dlatlas.declare.cite import cite, collection
+from dlatlas.declare.lab import Lab
 from dlatlas.errors import InputError
 from dlatlas.identity import content as identity
+from dlatlas.identity.code import SOURCE
 from dlatlas.identity.git import head
 from dlatlas.planning.plan import Plan
 
@@ -41,11 +43,28 @@ def provenance(study: str, scale: str, digests: Mapping[str, Any], now: Mapping[
     }
 
 
+def entered(plan: Plan) -> list[Path]:
+    """The files here on which the results of a plan's studies depend; an instrument that is installed is none of them.
+
+    All modules of the packages count: one that is not imported today may be so tomorrow.
+    """
+    lab = plan.lab
+    code = [*lab.folder.rglob("*.py"), *(SOURCE.rglob("*.*") if SOURCE.is_relative_to(lab.root.resolve()) else ())]
+    files = [lab.root / "pyproject.toml", plan.settings.pointer, lab.bibliography, lab.folder / "documents.yaml"]
+    files += [path for path in code if not path.match("__pycache__/*") and path.suffix != ".pyc"]
+    shown = [path for path in files if path.is_file() and not any(part.startswith(".") for part in _below(lab, path))]
+    return sorted({*shown, *(plan.params[name] for name in plan.names)})
+
+
+def _below(lab: Lab, path: Path) -> tuple[str, ...]:
+    return path.relative_to(lab.root).parts if path.is_relative_to(lab.root) else ()
+
+
 def figure_signature(plan: Plan, study: str, cube: "xr.Dataset", digest: str) -> str:
     """The signature of a study's figure, drawn from a cube of that digest."""
     codes = identity.digest(plan.codes(study))
     digests = {"cube": digest, "params": plan.stage_digest(study, "cube"), "code": codes}
-    record = provenance(study, plan.settings.scale, digests, head(plan.settings.root))
+    record = provenance(study, plan.settings.scale, digests, head(plan.settings.root, entered(plan)))
     record["versions"] = json.loads(cube.attrs.get("versions", "{}"))
     shown = plan.sweep(study).study
     record["cite"] = cite(shown, plan.lab.papers(shown), collection(plan.lab.root), record)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from dlatlas.identity.git import dirty_files, git, head
 from dlatlas.identity.store import read_json
 from dlatlas.judging.check import verified_cube
 from dlatlas.planning.plan import STAGES, Plan
-from dlatlas.planning.provenance import read_signature
+from dlatlas.planning.provenance import entered, read_signature
 from dlatlas.publishing.ledger import (
     FOLDER,
     SINGLE,
@@ -49,11 +50,12 @@ def publish(plan: Plan, remote: str | None = None) -> list[str]:
     results = plan.settings.results.resolve()
     if results != (root / "results").resolve():
         raise InputError(f"{plan.settings.results}: only results/ of the checkout is published")
-    if dirty := dirty_files(root):
+    files = entered(plan)
+    if dirty := dirty_files(root, files):
         raise AtlasError(f"uncommitted changes cannot enter the ledger; commit or remove: {', '.join(dirty)}")
     _check_kept(root, plan.names)
     name = remote_name(root, remote)
-    now = head(root)
+    now = head(root, files)
     entries = {}
     for study in plan.names:
         cube, _, verdict = whole(plan, study)
@@ -174,7 +176,7 @@ def _check_signatures(plan: Plan, entries: dict[str, dict[str, Any]]) -> None:
             continue
         wrong.append(os.path.relpath(path, plan.settings.root))
     if wrong:
-        raise AtlasError(f"{why}; draw again: rm {' '.join(wrong)} && snakemake --cores all")
+        raise AtlasError(f"{why}; draw again: rm {shlex.join(wrong)} && snakemake --cores all")
 
 
 def _check_kept(root: Path, studies: Iterable[str]) -> None:

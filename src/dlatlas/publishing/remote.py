@@ -1,11 +1,12 @@
 """DVC as a subprocess, with what we ask of every remote: digests verified, SSH host keys checked."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.identity.git import environment
 
 
 def main() -> int:
@@ -17,7 +18,20 @@ def main() -> int:
         **known_implementations["ssh"],
         "class": "dlatlas.publishing.ssh.CheckedSSHFileSystem",
     }
+    _allow_braces()
     return dvc_main(sys.argv[1:])
+
+
+def _allow_braces() -> None:
+    """Lets a cache or remote lie in a folder with braces, whose path DVC takes for a format while it counts files."""
+    from dvc_data.hashfile._progress import QueryingProgress
+
+    theirs = QueryingProgress.__init__
+
+    def ours(self: QueryingProgress, *words: Any, name: str | None = None, **options: Any) -> None:  # noqa: ANN401
+        theirs(self, *words, name=name and name.replace("{", "{{").replace("}", "}}"), **options)
+
+    QueryingProgress.__init__ = ours
 
 
 def dvc(root: Path, *words: str, show: bool = True) -> None:
@@ -28,11 +42,12 @@ def dvc(root: Path, *words: str, show: bool = True) -> None:
     """
     quiet = not (show and sys.stderr.isatty())
     done = subprocess.run(
-        [sys.executable, "-m", "dlatlas.publishing.remote", *words],
+        [sys.executable, "-P", "-m", "dlatlas.publishing.remote", *words],
         cwd=root,
-        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        env={**environment(), "DVC_NO_ANALYTICS": "1"},
         capture_output=quiet,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

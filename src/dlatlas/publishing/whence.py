@@ -11,7 +11,7 @@ from typing import Any
 
 from dlatlas.cubes.cube import cube_digest, files_of, open_cube, stamp_of
 from dlatlas.errors import AtlasError, InputError
-from dlatlas.identity.git import git
+from dlatlas.identity.git import OUTSIDE, git
 from dlatlas.identity.store import read_json
 from dlatlas.planning.provenance import read_signature
 from dlatlas.publishing.ledger import SINGLE, entry_file, parse_ledger, read_entry, variable_digest
@@ -40,7 +40,7 @@ def _told(path: Path, record: Mapping[str, Any], digests: Mapping[str, Any], roo
     commit, dirty = record.get("commit"), record.get("dirty")
     again = record.get("again") or f"snakemake --cores all --config studies={record['study']} scale={record['scale']}"
     if commit is None:
-        said = "none: made outside git"
+        said = f"none: {record.get('unknown', OUTSIDE)}"
     else:
         said = (
             commit
@@ -78,7 +78,7 @@ def _of_cube(path: Path, root: Path) -> list[str]:
     if stamp is not None and stamp["digest"] == digest:
         record = {"study": held["study"], "scale": held["scale"], "versions": json.loads(held["versions"])}
         told = _told(path, record, {"cube": digest}, root)
-        told = [line.replace("none: made outside git", "unknown: this cube was not published") for line in told]
+        told = [line.replace(f"none: {OUTSIDE}", "unknown: this cube was not published") for line in told]
         return [*told, "  its bytes are those that were written"]
     raise AtlasError(
         f"{path}: says that it is of study {held['study']}, {_difference(path, root, held['study'], stamp)}"

@@ -1,6 +1,7 @@
 """Other commits of the checkout: one as a worktree of its own, the files of others."""
 
 import os
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -41,8 +42,9 @@ def checkout(root: Path, commit: str, keep: bool, tell: Callable[[str], None]) -
     _clear(root, home)
     work = home / f"{commit[:12]}.{'kept' if keep else os.getpid()}"
     tree = work / "checkout"
+    away = f"`git worktree remove --force {shlex.quote(str(tree))}` takes it away"
     if tree.exists():
-        raise AtlasError(f"{tree}: kept by an earlier run; `git worktree remove --force {tree}` takes it away")
+        raise AtlasError(f"{tree}: kept by an earlier run; {away}")
     work.mkdir(parents=True, exist_ok=True)
     tell(f"checking out {commit[:12]}")
     try:
@@ -50,7 +52,7 @@ def checkout(root: Path, commit: str, keep: bool, tell: Callable[[str], None]) -
         yield work
     finally:
         if keep:
-            tell(f"the checkout stays in {tree}; `git worktree remove --force {tree}` takes it away")
+            tell(f"the checkout stays in {tree}; {away}")
         else:
             _remove(root, work)
 

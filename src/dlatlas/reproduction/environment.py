@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlatlas.errors import AtlasError
+from dlatlas.identity.git import environment
 from dlatlas.identity.machine import processor
 
 Choice = Literal["lock", "current"]
@@ -47,11 +48,11 @@ def interpreter(
         why = "" if choice else ": the lock files are the same" if same else ": that commit has no requirements.lock"
         tell(f"environment: the current one{why}")
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        return Path(sys.executable), {**os.environ, "PYTHONPATH": path}
+        return Path(sys.executable), {**environment(), "PYTHONPATH": path}
     if not lock.is_file():
         raise AtlasError(f"{lock.name}: that commit has none; use --env current")
     python = locked(lock, tell)
-    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
+    variables = {name: value for name, value in environment().items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
     return python, {**variables, "PYTHONPATH": source, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -115,5 +116,5 @@ def facts(python: Path, variables: dict[str, str]) -> dict[str, Any]:
         f"versions = {{name: of(name) for name in {ASKED!r}}} | {{'python': platform.python_version()}}\n"
         "print(json.dumps(versions))"
     )
-    done = subprocess.run([python, "-c", code], env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run([python, "-P", "-c", code], env=variables, capture_output=True, text=True, check=False)
     return {"versions": json.loads(done.stdout) if done.returncode == 0 else {}, "processor": processor()}

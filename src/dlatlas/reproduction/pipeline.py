@@ -40,7 +40,7 @@ def run_pipeline(
         tell: gets each step done, what the studies' jobs print, and errors.
     """
     config = [f"scale={scale}", f"studies={','.join(names)}"]
-    words = [str(python), "-u", "-m", "snakemake", "--cores", cores, "--config", *config]
+    words = [str(python), "-u", "-P", "-m", "snakemake", "--cores", cores, "--config", *config]
     log.parent.mkdir(parents=True, exist_ok=True)
     passed = re.compile(rf"\d+ of \d+ steps|error: |WorkflowError|({'|'.join(names)}): ")
     errors: dict[str, str] = {}
@@ -73,7 +73,8 @@ def _started(words: list[str], tree: Path, variables: dict[str, str]) -> "subpro
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
     )
 
@@ -103,5 +104,13 @@ def said_by_code(python: Path, variables: dict[str, str], tree: Path, name: str,
         f"said = {{'code': plan.codes({name!r}), 'params': params_digest(plan, {name!r})}}\n"
         f"print(json.dumps(said | {{'data': data_digest(plan, {name!r})}}))\n"
     )
-    done = subprocess.run([python, "-c", code], cwd=tree, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-P", "-c", code],
+        cwd=tree,
+        env=variables,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout else {}

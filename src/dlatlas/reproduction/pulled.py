@@ -54,7 +54,7 @@ def damaged(tree: Path, pointer: str) -> list[str]:
     listing = tree / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     if not listing.is_file() or _md5(listing) != md5.removesuffix(".dir"):
         return [f"the list of files of {pointer}"]
-    wanted = {target / entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text())}
+    wanted = {target / entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
     found = {path for path in target.rglob("*") if path.is_file()}
     return sorted(
         _relative(path, tree)

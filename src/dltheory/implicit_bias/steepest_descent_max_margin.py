@@ -46,8 +46,8 @@ STUDY = Study(
         "2023). The gap closes as 1/ln t, with steps divided by the loss as 1/t (Ji & Telgarsky 2021)."
     ),
     formula=(
-        r"w_{t+1} = w_t - \eta_t \lVert g_t \rVert_* v_t, \quad v_t = \operatorname{argmax}_{\lVert v \rVert \le 1} \langle g_t, v "
-        r"\rangle, \qquad \frac{\min_i y_i \langle x_i, w_t \rangle}{\lVert w_t \rVert} \to \gamma_* = "
+        r"w_{t+1} = w_t - \eta_t \lVert g_t \rVert_* v_t, \quad v_t = \operatorname{argmax}_{\lVert v \rVert \le 1} "
+        r"\langle g_t, v \rangle, \qquad \frac{\min_i y_i \langle x_i, w_t \rangle}{\lVert w_t \rVert} \to \gamma_* = "
         r"\max_{\lVert w \rVert \le 1} \min_i y_i \langle x_i, w \rangle"
     ),
     parameters={

@@ -55,7 +55,7 @@ class Lab:
 
     def dlatlas(self, repo, *words):
         done = subprocess.run(
-            [sys.executable, "-m", "dlatlas", *words],
+            [repo.interpreter, "-P", "-m", "dlatlas", *words],
             cwd=repo.path, env={**repo.env, **self.env}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -66,7 +66,7 @@ class Lab:
 
     def snakemake(self, repo, *words):
         """Started in the background; tests look at the queue sooner than people do."""
-        command = [sys.executable, "-m", "snakemake", "--workflow-profile", PROFILE, "--config", "scale=smoke"]
+        command = [repo.interpreter, "-P", "-m", "snakemake", "--workflow-profile", PROFILE, "--config", "scale=smoke"]
         quick = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "20"]
         log = (repo.path / "snakemake.log").open("ab")
         return subprocess.Popen(
