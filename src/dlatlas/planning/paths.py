@@ -31,7 +31,7 @@ def home(root: Path) -> Path:
 
 def at_home(folder: str) -> Path:
     """A folder; ``~/x`` is in the home folder, as a shell has it where it stands alone."""
-    return Path(folder).expanduser() if folder.startswith("~/") or folder == "~" else Path(folder)
+    return Path(folder).expanduser() if folder.startswith("~/") else Path(folder)
 
 
 def as_typed(entries: Iterable[str], start: Path) -> dict[str, str]:
