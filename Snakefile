@@ -45,15 +45,9 @@ except AtlasError as error:
 quote_jobs()
 RESULTS = PLAN.settings.results
 
-
-def command(wildcards):
-    """The words of a job's command; a function, or Snakemake would look for wildcards in them."""
-    return [sys.executable, "-P", "-m", "dlatlas", "job"]
-
-
-def options(wildcards):
-    """The words that tell a job where everything is."""
-    return SETTINGS.options()
+# Words of a job's command. Functions, or Snakemake would look for wildcards in the names of folders.
+command = lambda wildcards: [sys.executable, "-P", "-m", "dlatlas", "job"]
+options = lambda wildcards: SETTINGS.options()
 
 
 wildcard_constraints:
