@@ -25,7 +25,7 @@ from dlatlas.identity.code import SOURCE
 
 SHARED = frozenset({*ROOMS, "theory"})
 """Folders of the package that hold what studies share, and no studies."""
-TAKEN = frozenset({"atlas", "ledger", "reproduced"})
+TAKEN = frozenset({"atlas", "ledger", "plans", "prepared", "reproduced"})
 """Folders of ``results/`` that are no study's."""
 
 KEYS = ("references", "studies", "tour")
