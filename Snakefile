@@ -37,6 +37,7 @@ try:
     TARGETS = PLAN.targets()
     REQUESTS = Requests(PLAN)
     if workflow.is_main_process:
+        PLAN.guard()
         PLAN.keep()
         PLAN.forget_lost()
 except AtlasError as error:

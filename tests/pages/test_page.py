@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,7 @@ from dlatlas.errors import InputError
 from dlatlas.pages.bar import bar
 from dlatlas.pages.numbers import duration, number, size, whole
 from dlatlas.pages.page import build_page
+from dlatlas.planning.plan import Plan
 from dlatlas.planning.provenance import read_signature
 
 
@@ -153,6 +155,56 @@ def test_what_is_missing_is_named(plan, lost):
     (plan.home(plan.names[1]) / lost).unlink()
     with pytest.raises(InputError, match=rf"{plan.names[1]}/{lost}: missing"):
         build_page(plan)
+
+
+def only(plan, name, scale="smoke"):
+    return Plan(replace(plan.settings, studies=(name,), scale=scale))
+
+
+def stamped(plan, *names):
+    for name in names:
+        plan.write_stamp(plan.stamp(name, "figure"), [], {"stage": "figure"})
+
+
+def shown(plan):
+    return list(read_signature(plan.page)["cubes"])
+
+
+def test_a_run_of_one_study_leaves_all_others_on_the_page(plan):
+    first, second, third, *_ = plan.names
+    stamped(plan, first, second)  # of the third there is no figure
+    build_page(only(plan, second))
+    assert shown(plan) == [first, second]
+    build_page(only(plan, first))
+    assert shown(plan) == [first, second]
+    assert only(plan, first).atlas_stamp == only(plan, second).atlas_stamp
+    before = only(plan, first).atlas_stamp
+    stamped(plan, third)
+    assert only(plan, first).atlas_stamp != before
+
+
+def test_each_study_is_shown_at_its_own_scale(plan):
+    first, second, *_ = plan.names
+    stamped(plan, first)
+    record = json.loads((plan.home(second) / "verdict.json").read_text())
+    (plan.home(second) / "verdict.json").write_text(json.dumps({**record, "scale": "laptop"}))
+    build_page(only(plan, second, "laptop"))
+    assert shown(plan) == [first, second]
+    front = plan.page.read_text()
+    assert front.count("· scale smoke") == 1
+    assert "· scale laptop" not in front
+    assert read_signature(plan.page)["again"] == f"snakemake --cores all --config studies={second} scale=laptop"
+    page = plan.page.with_name(f"{first}.html")
+    assert read_signature(page)["again"] == f"snakemake --cores all --config studies={first} scale=smoke"
+
+
+def test_another_study_that_cannot_be_shown_is_said_and_left_out(plan, capsys):
+    first, second, *_ = plan.names
+    stamped(plan, first)
+    (plan.home(first) / "figure.png").unlink()
+    build_page(only(plan, second))
+    assert shown(plan) == [second]
+    assert capsys.readouterr().err.startswith(f"{first}: not on the page: ")
 
 
 def test_the_front_page_is_light(plan):

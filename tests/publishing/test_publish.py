@@ -106,7 +106,7 @@ def test_a_ledger_that_git_would_ignore_is_refused(tree):
     module._check_kept(tree.path, ["edge", "tide"])
 
 
-@pytest.mark.parametrize("name", ["ledger", "atlas", "reproduced"])
+@pytest.mark.parametrize("name", ["ledger", "atlas", "plans", "prepared", "reproduced"])
 def test_no_study_is_called_like_a_folder_of_the_results_that_is_something_else(tmp_path, name):
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / f"{name}.py").write_text("")

@@ -13,4 +13,4 @@ rule atlas:
         options=options,
         studies=",".join(PLAN.names),
     shell:
-        "{params.dlatlas:q} atlas --studies {params.studies:q} {params.options:q} 2> >(tee {log:q} >&2)"
+        "{params.dlatlas:q} atlas --studies {params.studies:q} {params.options:q} --stamp {output:q} 2> >(tee {log:q} >&2)"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -135,12 +136,17 @@ def figure(study: StudyName, params: Params, data: Data, results: Results, scale
 @job.command()
 @plain_errors
 def atlas(
-    studies: Annotated[str, typer.Option()], params: Params, data: Data, results: Results, scale: ScaleName
+    studies: Annotated[str, typer.Option()],
+    stamp: Annotated[Path, typer.Option()],
+    params: Params,
+    data: Data,
+    results: Results,
+    scale: ScaleName,
 ) -> None:
-    """Builds the page."""
+    """Builds the page; the stamp is the one that was planned, whatever else has been made meanwhile."""
     from dlatlas.pages.page import build_page
 
     plan = plan_at(params, data, results, scale, studies)
     made = build_page(plan)
-    plan.write_stamp(plan.atlas_stamp, made, {"stage": "atlas"})
+    plan.write_stamp(plan.page.parent / "stamps" / stamp.name, made, {"stage": "atlas"})
     sys.stdout.write(f"open {plan.page}\n")

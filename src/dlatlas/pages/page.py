@@ -1,6 +1,7 @@
 """The atlas: a static page over all studies, and one for each; opens from disk, asks nothing of a network."""
 
 import io
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -16,7 +17,7 @@ from dlatlas.declare.bibliography import Paper
 from dlatlas.declare.cite import cite, collection
 from dlatlas.declare.lab import Lab
 from dlatlas.declare.source import said
-from dlatlas.errors import InputError
+from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.git import head
 from dlatlas.identity.store import read_json, write_bytes
 from dlatlas.pages import numbers
@@ -35,31 +36,36 @@ SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 def build_page(plan: Plan) -> list[Path]:
     """Writes the front page, contents, disagreements, a page a study, and the figures; returns what was written.
 
+    Shown are the plan's studies and all others of the lab that have results, each at the scale of these.
+
     Raises:
         InputError: a study without verdict or figure, by file.
     """
     folder = plan.page.parent
-    studies = [_entry(plan, name) for name in plan.names]
+    studies = _entries(plan)
+    names = [study["name"] for study in studies]
     made: list[Path] = []
 
     def write(name: str, content: str | bytes) -> None:
         write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
         made.append(folder / name)
 
-    environment, now = _environment(), head(plan.settings.root, entered(plan))
+    environment, now = _environment(), head(plan.settings.root, entered(plan, names))
 
-    def signature(names: list[str], shown: Mapping[str, Any]) -> Markup:
-        return Markup(signed(provenance(",".join(names), plan.settings.scale, shown, now)))  # noqa: S704
+    def signature(names: list[str], scale: str, shown: Mapping[str, Any]) -> Markup:
+        return Markup(signed(provenance(",".join(names), scale, shown, now)))  # noqa: S704
 
     for name in ("style.css", "atlas.js"):
         write(name, (TEMPLATES / name).read_bytes())
     tally = {word: sum(study["verdict"] == word for study in studies) for word in SIGNS}
     kinds = sorted({study["kind"] for study in studies})
     chapters = _chapters(plan.lab, studies)
-    everything = signature(list(plan.names), {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}})
+    scale = plan.settings.scale
+    own = [study["name"] for study in studies if study["scale"] == scale]  # which one command makes again
+    everything = signature(own, scale, {"cubes": {s["name"]: s["provenance"]["cube"] for s in studies}})
     write("index.html", environment.get_template("index.html").render(
         studies=studies, tally=tally, kinds=kinds, chapters=[chapter["name"] for chapter in chapters],
-        scale=plan.settings.scale,
+        scale=scale,
         runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
         signature=everything,
     ))  # fmt: skip
@@ -74,7 +80,7 @@ def build_page(plan: Plan) -> list[Path]:
         if study["verdict"] == word
     ]
     write("disagreements.html", environment.get_template("disagreements.html").render(
-        studies=open_claims, claims=sum(len(study["claims"]) for study in open_claims), scale=plan.settings.scale,
+        studies=open_claims, claims=sum(len(study["claims"]) for study in open_claims), scale=scale,
         signature=everything,
     ))  # fmt: skip
     for place, study in enumerate(studies):
@@ -82,7 +88,7 @@ def build_page(plan: Plan) -> list[Path]:
         drawn = study["provenance"]
         kept = {key: drawn[key] for key in ("cube", "params", "code", "versions") if key in drawn}
         kept |= {"figure_commit": drawn["commit"], "cite": study["cite"]}
-        around["signature"] = signature([study["name"]], kept)
+        around["signature"] = signature([study["name"]], study["scale"], kept)
         write(f"{study['name']}.html", environment.get_template("study.html").render(study=study, **around))
         home = plan.home(study["name"])
         write(f"{study['name']}.svg", (home / "figure.svg").read_bytes())
@@ -143,6 +149,17 @@ def _environment() -> Environment:
         "words": lambda name: name.replace("_", " ").replace("-", " "),
     }
     return environment
+
+
+def _entries(plan: Plan) -> list[dict[str, Any]]:
+    """What the pages say of each study, by name; one outside the plan that cannot be shown is left out, and said."""
+    found = {name: _entry(plan, name) for name in plan.names}
+    for name, (scale, _) in plan.others.items():
+        try:
+            found[name] = _entry(plan.at(scale, name), name)
+        except AtlasError as error:
+            sys.stderr.write(f"{name}: not on the page: {error}\n")
+    return [found[name] for name in sorted(found)]
 
 
 def _entry(plan: Plan, name: str) -> dict[str, Any]:

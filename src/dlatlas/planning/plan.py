@@ -4,6 +4,7 @@ The Snakefile reads nothing else of the package, so this imports neither torch n
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -299,14 +300,60 @@ class Plan:
     @cached_property
     def atlas_stamp(self) -> Path:
         """Says that the page is up to date with every study."""
-        figures = [self.stage_digest(name, "figure") for name in self.names]
+        own = {name: (self.settings.scale, self.stage_digest(name, "figure")) for name in self.names}
+        figures = {**self.others, **own}
         files = [*sorted((SOURCE / "pages").rglob("*.*"))]
         files += [SOURCE / "declare" / "cite.py", SOURCE / "declare" / "bibliography.py"]
-        files += [self.lab.file(name) for name in self.names]
+        files += [self.lab.file(name) for name in sorted(figures)]
         files += [self.lab.bibliography] if self.lab.bibliography.is_file() else []
         looks = [text_digest(path) for path in files if "__pycache__" not in path.parts]
-        content = digest([list(self.names), figures, looks, asdict(collection(self.lab.root))])
+        content = digest([figures, looks, asdict(collection(self.lab.root))])
         return self.settings.results / "atlas" / "stamps" / f"atlas-{content}.json"
+
+    @cached_property
+    def others(self) -> dict[str, tuple[str, str]]:
+        """The lab's studies outside this plan that have results: their scale, and the digest of their figure.
+
+        Read from what lies there, so that no study is imported for it: the page shows what there is.
+        """
+        found = {}
+        for name in sorted(self.params.keys() & self.lab.chapters.keys() - set(self.names)):
+            figures = sorted(self.home(name).glob("stamps/figure-*.json"))
+            scale = self._made_at(name)
+            if figures and scale in SCALES:
+                found[name] = scale, figures[-1].stem.partition("-")[2]
+        return found
+
+    def at(self, scale: str, name: str) -> "Plan":
+        """The plan of one study at another scale, all else being the same."""
+        return Plan(replace(self.settings, scale=scale, studies=(name,)))
+
+    def _made_at(self, name: str) -> str | None:
+        """The scale of a study's verdict, or else of its cube; None if there is none that can be read."""
+        for file in ("verdict.json", "cube.zarr/zarr.json"):
+            with suppress(InputError, AttributeError):
+                record = read_json(self.home(name) / file)
+                return record.get("attributes", record).get("scale")
+        return None
+
+    def guard(self) -> None:
+        """Refuses to make a study where results of another scale lie, but for those of smoke, which take seconds.
+
+        Called once before the graph is built, never inside a job.
+
+        Raises:
+            InputError: whose results they are, and where others may go.
+        """
+        scale = self.settings.scale
+        for name in self.names:
+            if self.stamp(name, "cube").is_file():
+                continue
+            held = self._made_at(name)
+            if held not in (None, "smoke", scale):
+                raise InputError(
+                    f"{self.home(name)}: holds results of scale {held}, which scale={scale} would overwrite; "
+                    f"add results=results-{scale} to --config, or delete {self.home(name)}"
+                )
 
     def targets(self) -> list[Path]:
         """All that a complete atlas has: the page, and each study's cube, verdict and figure.

@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,17 +43,21 @@ def provenance(study: str, scale: str, digests: Mapping[str, Any], now: Mapping[
     }
 
 
-def entered(plan: Plan) -> list[Path]:
-    """The files here on which the results of a plan's studies depend; an instrument that is installed is none of them.
+def entered(plan: Plan, names: Iterable[str] = ()) -> list[Path]:
+    """The files here on which the results of some studies depend; an instrument that is installed is none of them.
 
     All modules of the packages count: one that is not imported today may be so tomorrow.
+
+    Args:
+        plan: the plan.
+        names: the studies; the plan's if none.
     """
     lab = plan.lab
     code = [*lab.folder.rglob("*.py"), *(SOURCE.rglob("*.*") if SOURCE.is_relative_to(lab.root.resolve()) else ())]
     files = [lab.root / "pyproject.toml", plan.settings.pointer, lab.bibliography, lab.folder / "documents.yaml"]
     files += [path for path in code if not path.match("__pycache__/*") and path.suffix != ".pyc"]
     shown = [path for path in files if path.is_file() and not any(part.startswith(".") for part in _below(lab, path))]
-    return sorted({*shown, *(plan.params[name] for name in plan.names)})
+    return sorted({*shown, *(plan.params[name] for name in names or plan.names)})
 
 
 def _below(lab: Lab, path: Path) -> tuple[str, ...]:
