@@ -223,6 +223,10 @@ BAD = {
         GOOD.replace("{range: 2}", "[9007199254740993]"),
         r"axes.seed\[0\] \(line 8\): expected an integer of at least 0, below 2\*\*53 = 9007199254740992, found 90.*93",
     ),
+    "a number that no float is": (
+        GOOD.replace("[0.1, 0.2]", "[9007199254740993]"),
+        r"axes.rate\[0\] \(line 4\): expected a number of at least 0 that a float can hold, found 9007199254740993",
+    ),
     "an octal number": (GOOD.replace("width: 8", "width: 010"), r"fixed.width \(line 2\): 010 is .*; write 10"),
     "measures of a solve study": (
         GOOD + "measures: [train_loss]\n",

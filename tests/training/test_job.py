@@ -440,3 +440,17 @@ def test_what_solve_masks_has_no_value(tmp_path):
     assert _unmasked(masked)[[0, 2]].tolist() == [1, 3]
     whole = _unmasked(np.ma.masked_array([1, 2], mask=False))
     assert (whole.dtype.kind, whole.tolist(), np.ma.isMaskedArray(whole)) == ("i", [1, 2], False)
+
+
+def test_a_solve_that_draws_from_a_global_generator_is_refused_and_nothing_is_stored(tmp_path, monkeypatch):
+    sweep = make(rate=[1, 2])
+    solve = sweep.study.solve
+
+    def careless(stack):
+        np.random.random()
+        return solve(stack)
+
+    monkeypatch.setitem(sweep.study.__dict__, "solve", careless)
+    with pytest.raises(InputError, match=r"solve draws from NumPy.s global generator.*allowed: stack\.generator"):
+        compute(sweep, tmp_path)
+    assert not list(tmp_path.glob("*.json"))

@@ -51,6 +51,8 @@ class Parameter:
         good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
         if good and self.kind == "count" and abs(value) >= EXACT:
             raise InputError(f"{where}: expected {self.allowed()}, below 2**53 = {EXACT}, found {value!r}")
+        if good and isinstance(value, int) and int(float(value)) != value:
+            raise InputError(f"{where}: expected {self.allowed()} that a float can hold, found {value!r}")
         if self.kind == "count":
             good = good and float(value) == int(value)
         if not good or not self.low <= value <= self.high:

@@ -18,6 +18,7 @@ from dlatlas.cubes.cube import with_fixed
 from dlatlas.declare.bounds import Bounds
 from dlatlas.declare.statistic import Statistic
 from dlatlas.errors import AtlasError, InputError
+from dlatlas.identity import chance
 from dlatlas.identity.streams import stream
 from dlatlas.judging.reduction import LeaveOneOut
 from dlatlas.judging.sample import Sample, Shuffle
@@ -67,11 +68,12 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
         AtlasError: a statistic that raises.
     """
     cube = with_fixed(cube.load())
-    try:
-        theory = study.theory(cube)
-    except KeyError as error:
-        raise InputError(f"study {cube.attrs.get('study')}: theory: {error.args[0]}") from error
-    claims = [judge_claim(claim, cube, theory, study) for claim in study.claims]
+    with chance.forbidden(f"study {cube.attrs.get('study')}: theory or a claim", "a generator of a seed of its own"):
+        try:
+            theory = study.theory(cube)
+        except KeyError as error:
+            raise InputError(f"study {cube.attrs.get('study')}: theory: {error.args[0]}") from error
+        claims = [judge_claim(claim, cube, theory, study) for claim in study.claims]
     outcomes = {record["verdict"] for record in claims}
     whole = "refuted" if "refuted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
     status = cube["status"].values

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dlatlas.declare.registry import INSTRUMENT, load, root
 from dlatlas.errors import InputError
+from dlatlas.identity import chance
 from dlatlas.measures.trained import Trained
 
 At = Literal["checkpoints", "final"]
@@ -87,8 +88,14 @@ def evaluate(measures: Mapping[str, Measure], trained: Trained) -> dict[str, Ten
     Raises:
         InputError: if a function gives no variable of that name, or one whose dimensions are not those declared.
     """
-    with torch.no_grad():
-        computed = {function: function(trained) for function in {m.function: None for m in measures.values()}}
+    computed = {}
+    for name, measure in measures.items():
+        if measure.function not in computed:
+            with (
+                torch.no_grad(),
+                chance.forbidden(f"measure {name}", "a stream of trained.keys"),
+            ):
+                computed[measure.function] = measure.function(trained)
     variables = {}
     for name, measure in measures.items():
         found = computed[measure.function]

@@ -13,9 +13,10 @@ from dlatlas.data.dataset import Dataset, Online
 from dlatlas.declare import registry
 from dlatlas.declare.study import Study
 from dlatlas.errors import InputError, UntrainableError
+from dlatlas.identity import chance
 from dlatlas.identity.streams import stream, torch_seed
 from dlatlas.optimizers.rule import Tensors, UpdateRule
-from dlatlas.training import chance, network
+from dlatlas.training import network
 from dlatlas.training.refusal import of_building
 from dlatlas.training.stack import Stack
 

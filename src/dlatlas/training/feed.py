@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dlatlas.errors import InputError
+from dlatlas.identity import chance
 from dlatlas.identity.streams import Streams
-from dlatlas.training import chance
 from dlatlas.training.build import Built
 from dlatlas.training.order import epoch_order, order_keys
 

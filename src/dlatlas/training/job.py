@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dlatlas.declare.study import Study
 from dlatlas.declare.sweep import Shard, StackPlan, Sweep
 from dlatlas.errors import AtlasError, CorruptedError, InputError
+from dlatlas.identity import chance
 from dlatlas.identity.content import digest
 from dlatlas.identity.machine import processor
 from dlatlas.identity.store import (
@@ -266,7 +267,9 @@ def _results(sweep: Sweep, stack: Stack, names: list[str], path: Path) -> tuple[
 
 def _computed(sweep: Sweep, stack: Stack, part: Path) -> Arrays:
     if sweep.study.kind != "train":
-        return _checked(sweep, stack, sweep.study.solve(stack))
+        with chance.forbidden(f"{sweep.study.module}: solve", "stack.generator(run)"):
+            results = sweep.study.solve(stack)
+        return _checked(sweep, stack, results)
     from dlatlas.training.device import gpus
     from dlatlas.training.fit import fit_stack
     from dlatlas.training.split import fit_split

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from dlatlas.errors import AtlasError, UntrainableError
-from dlatlas.training import chance
+from dlatlas.identity import chance
 
 
 def draw(maker: Callable[..., Any], arguments: Mapping[str, Any], seed: int) -> nn.Module:

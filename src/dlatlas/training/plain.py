@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from dlatlas.errors import UntrainableError
+from dlatlas.identity import chance
 from dlatlas.optimizers.rule import State, Tensors
-from dlatlas.training import chance
 from dlatlas.training.build import Built
 from dlatlas.training.network import called
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from dlatlas.training import chance
+from dlatlas.errors import InputError
+from dlatlas.identity import chance
 
 DRAWS = {
     chance.PYTHON: random.random,
@@ -49,3 +52,22 @@ def test_generators_are_restored_after_an_error_as_well():
         chance.seed(1)
         raise ZeroDivisionError
     assert chance.drawn_from(before) == ""
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_what_is_forbidden_is_refused_in_one_line(name):
+    said = f"solve draws from {name}, which is another one at each start; allowed: mine"
+    with pytest.raises(InputError, match=said), chance.forbidden("solve", "mine"):
+        DRAWS[name]()
+    with chance.forbidden("solve", "mine"):
+        np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize(("draws", "said"), [("torch.rand(1)", chance.TORCH), ("torch.ones(1)", "")])
+def test_torch_that_is_first_imported_where_it_is_watched_is_watched_too(draws, said):
+    program = (
+        "from dlatlas.identity import chance\nimport sys\nassert 'torch' not in sys.modules\n"
+        f"before = chance.standing()\nimport torch\n{draws}\nprint(chance.drawn_from(before))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
