@@ -123,6 +123,26 @@ def test_a_figure_drawn_from_uncommitted_changes_cannot_be_published(tree):
     assert "results/edge/figure.svg: drawn from uncommitted changes; draw again: rm results/edge/figure.svg && " in said
 
 
+def test_a_helper_that_git_ignores_or_takes_for_unchanged_cannot_be_published(tree):
+    (tree.path / ".git" / "info" / "exclude").write_text("_mine.py\n")
+    helper = tree.path / "src" / "dltheory" / "_mine.py"
+    helper.write_text("SCALE = 2\n")
+    assert refused(tree).endswith("commit or remove: src/dltheory/_mine.py\n")
+    helper.unlink()
+    tree.git("update-index", "--assume-unchanged", "src/dltheory/edge.py")
+    tree.edit("src/dltheory/edge.py", ">= 0.95", ">= 0.94")
+    assert refused(tree).endswith("commit or remove: src/dltheory/edge.py\n")
+
+
+def test_variables_of_a_hook_publish_no_other_commit(tree, tmp_path):
+    commit = tree.git("rev-parse", "HEAD")
+    tree.git("init", "--quiet", str(tmp_path / "other"))
+    tree.env |= {"GIT_DIR": str(tmp_path / "other" / ".git"), "GIT_WORK_TREE": str(tmp_path / "other")}
+    done = tree.dlatlas(*PUBLISH)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tree.path / "results" / "ledger" / "edge.json").read_text())["commit"] == commit
+
+
 def test_a_remote_that_does_not_verify_is_refused(tree, tmp_path):
     assert tree.dvc("remote", "add", "-d", "store", str(tmp_path / "store")).returncode == 0
     tree.commit("Add a remote")
