@@ -18,7 +18,7 @@ from dlatlas.training.graph import CORE, seconds
 pytestmark = pytest.mark.timeout(1200)  # cores may be slow, and the test is about that
 
 SIZES = {
-    "mean_field_sgd_pde": (("seed: {range: 8}", "seed: {range: 800}\n    shard_runs: 16000"),),
+    "mean_field_sgd_pde": (("seed: {range: 8}", "seed: {range: 300}\n    shard_runs: 6000"),),
     "break_even_point": (("steps: 200, checkpoints: 8", "steps: 3000, checkpoints: 8"), ("range: 2", "range: 8")),
 }
 """Smoke sweeps made large enough that the work, not the start of a job, takes the time."""
