@@ -1,7 +1,10 @@
 import sys
+from pathlib import Path
 
 import pytest
 
+from dlatlas.declare.lab import Lab
+from dlatlas.declare.sweep import SOLVE_ROOTS, TRAIN_ROOTS
 from dlatlas.errors import InputError
 from dlatlas.identity import code
 
@@ -144,3 +147,20 @@ def test_a_package_of_one_s_own_is_followed_and_the_instrument_with_it(lab, tmp_
 def test_a_package_that_is_not_there_is_an_error():
     with pytest.raises(InputError, match="nosuchpackage: no such package"):
         code.code_digest(["nosuchpackage.study:STUDY(solve)"])
+
+
+def test_a_record_of_a_study_is_no_effect_of_its_module():
+    """Else every claim would be part of what trains: a change of its words would train all anew."""
+    lab = Lab.read(Path(__file__).parents[2])
+    modules = [lab.module(name) for name in lab.chapters]
+    walk = code._Walk(code.Packages.of(modules))
+    assert [module for module in modules if walk._effects(module)] == []
+
+
+@pytest.mark.parametrize(
+    "room", ["pages", "plotting", "publishing", "reproduction", "cli", "planning", "cubes", "judging"]
+)
+def test_what_trains_does_not_take_in_rooms_that_do_not(room):
+    roots = [*TRAIN_ROOTS, *SOLVE_ROOTS, "dlatlas.models.mlp:MLP", "dlatlas.optimizers.sgd:SGD"]
+    taken = {root for root in code.closure(roots) if root.startswith(f"dlatlas.{room}.")}
+    assert taken == set()

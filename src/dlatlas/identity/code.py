@@ -34,18 +34,20 @@ from dlatlas.identity.source import ANYWHERE, BUSY, PURE, Facts, Part
 
 PACKAGE = "dlatlas"
 SOURCE = Path(__file__).parents[1]
-_OWN = Path(source.__file__).read_bytes()
+_OWN = Path(__file__).with_name("source.py").read_bytes()
 """The reader's text: another version of it may read a module otherwise."""
 REGISTRIES = frozenset(
     {PACKAGE, *(f"dlatlas.declare.{name}" for name in ("registry", "study", "parameter", "variable"))}
 )
 """Modules that only say what there is: a new field of a study's record must not rename the results of all the others.
 What they say enters names as values."""
-DECLARATIONS = f"{PACKAGE}.declare."
-"""What is made there when a study is imported does nothing but say."""
+DECLARATIONS = (f"{PACKAGE}.declare.", f"{PACKAGE}.judging.")
+"""What is made there when a study is imported, such as a claim or a statistic, does nothing but say."""
 FREE = frozenset({
     "__future__", "abc", "collections", "contextlib", "dataclasses", "decimal", "enum", "fractions", "functools",
-    "itertools", "lightning", "math", "cmath", "operator", "pathlib", "re", "string", "types", "typing", "jaxtyping",
+    "importlib", "itertools", "lightning", "pytorch_lightning", "math", "cmath", "operator", "pathlib", "re", "string",
+    "types", "typing",
+    "jaxtyping",
     "typing_extensions", "matplotlib", "networkx", "numpy", "scipy", "torch", "typer", "xarray", "pydantic",
 })  # fmt: skip
 """Libraries that a module calls, when it is imported, for what they return; what others do counts."""

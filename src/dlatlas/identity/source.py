@@ -196,7 +196,7 @@ class _Reader:
             names=names,
             imports=local,
             late=[ANYWHERE] if attributes & BACKDOORS else late,
-            open=bool(NAMESPACE & {name.split(".")[0] for name in names}),
+            open=bool(NAMESPACE & {name.split(".")[0] for name in names} - _of_others(every)),
             told=bool(attributes & TEXTS),
             texts=sorted({n.value for n in every if isinstance(n, ast.Constant) and _names_module(n.value)}),
             calls=calls,
@@ -245,6 +245,15 @@ class _Reader:
             return None
         level = len(name) - len(name.lstrip("."))
         return ".".join([*above[: len(above) - level + 1], name.lstrip(".")]).rstrip(".")
+
+
+def _of_others(every: Iterable[ast.AST]) -> set[str]:
+    """``vars``, if it is only ever asked of something: that is then a value, a module's too, that stands there."""
+    named, asked = 0, 0
+    for node in every:
+        named += isinstance(node, ast.Name) and node.id == "vars"
+        asked += isinstance(node, ast.Call) and _chain(node.func) == "vars" and bool(node.args)
+    return {"vars"} if named == asked else set()
 
 
 def _digest(nodes: Iterable[ast.AST]) -> str:

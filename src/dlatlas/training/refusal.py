@@ -54,9 +54,10 @@ def _words(error: Exception) -> str:
 
 def _place(error: Exception) -> str:
     """The innermost line that is neither torch's nor this room's, ``mlp.py, line 48, in forward``; empty if none."""
-    here, torch = Path(__file__).parent, ("torch", "functorch", "pytorch_lightning")
+    here, theirs = Path(__file__).parent, {"torch", "functorch", "pytorch_lightning"}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        code, module = frame.f_code, frame.f_globals.get("__name__", "")
-        if Path(code.co_filename).parent != here and module.partition(".")[0] not in torch:
-            return f"{Path(code.co_filename).name}, line {line}, in {code.co_name}"
+        code = frame.f_code
+        path = Path(code.co_filename)
+        if path.parent != here and not theirs & set(path.parts):
+            return f"{path.name}, line {line}, in {code.co_name}"
     return ""
