@@ -125,9 +125,9 @@ def test_a_figure_drawn_from_uncommitted_changes_cannot_be_published(tree):
 
 def test_a_helper_that_git_ignores_or_takes_for_unchanged_cannot_be_published(tree):
     (tree.path / ".git" / "info" / "exclude").write_text("_mine.py\n")
-    helper = tree.path / "src" / "dltheory" / "_mine.py"
+    helper = tree.path / "src" / "dltheory" / "theory" / "_mine.py"
     helper.write_text("SCALE = 2\n")
-    assert refused(tree).endswith("commit or remove: src/dltheory/_mine.py\n")
+    assert refused(tree).endswith("commit or remove: src/dltheory/theory/_mine.py\n")
     helper.unlink()
     tree.git("update-index", "--assume-unchanged", "src/dltheory/edge.py")
     tree.edit("src/dltheory/edge.py", ">= 0.95", ">= 0.94")
