@@ -9,6 +9,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+# Snakemake puts the checkout first, where a scratch file code.py is not Python's own.
+sys.path.sort(key=workflow.basedir.__eq__)
+
 try:
     from dlatlas.identity.imported import watch
 

@@ -1,5 +1,7 @@
 """Finding studies and their params: in chapters, without them, and where something is out of place."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,6 +128,18 @@ def test_an_instrument_from_another_checkout_is_refused(lab, tmp_path):
     with pytest.raises(AtlasError, match=r"^this checkout is .*, but dlatlas is imported from .*src/dlatlas; [^\n]*$"):
         found.check()
     Lab.read(ROOT).check()
+
+
+def test_a_scratch_file_in_a_lab_is_not_python_s_own(tmp_path):
+    for name, text in (("studies/wide.py", STUDY), ("code.py", "raise SystemExit('taken for a module of Python')\n")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    words = f"from pathlib import Path\nfrom dlatlas.declare.lab import Lab\nLab.read(Path({str(tmp_path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{words}.study('wide')\nimport code\nprint(code.__name__)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "code\n"), done.stderr
 
 
 def test_what_a_study_prints_is_not_what_a_command_says(lab, capfd):

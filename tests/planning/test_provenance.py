@@ -1,9 +1,11 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from dlatlas.declare.lab import Lab
 from dlatlas.errors import InputError
 from dlatlas.identity.git import dirty_files
 from dlatlas.planning.plan import Plan, Settings
@@ -75,6 +77,18 @@ def test_every_file_on_which_results_depend_is_compared_with_the_commit(lab):
     assert expected <= files
     assert not {name for name in files if name.startswith("results") or name.endswith(".pyc")}
     assert "params/large_lr/break_even_point.yaml" not in files
+
+
+def test_a_file_beside_the_package_is_compared_with_the_commit(tmp_path, monkeypatch):
+    helper = tmp_path / "beside_the_package.py"
+    helper.write_text("SCALE = 2\n")
+    (tmp_path / "labs_own").mkdir()
+    (tmp_path / "labs_own" / "mine.py").write_text("from beside_the_package import SCALE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    params, lab = tmp_path / "mine.yaml", Lab(tmp_path, tmp_path / "labs_own")
+    settings = SimpleNamespace(pointer=tmp_path / "data.dvc")
+    plan = SimpleNamespace(lab=lab, settings=settings, names=("mine",), params={"mine": params})
+    assert {helper, params, tmp_path / "labs_own" / "mine.py"} <= set(entered(plan))
 
 
 def test_params_from_outside_the_checkout_are_no_commit_s(lab, tmp_path):

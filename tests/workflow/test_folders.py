@@ -35,7 +35,8 @@ def repo(once):
 
     def make(home):
         made = Committed(checkout(home / NAME).path)
-        (made.path / "random.py").write_text("raise SystemExit('taken for a module of Python')\n")
+        for name in ("random", "difflib", "code"):  # which a job, Snakemake and torch import
+            (made.path / f"{name}.py").write_text("raise SystemExit('taken for a module of Python')\n")
         made.own_environment()
         assert made.dlatlas("new", "edge").returncode == 0
         commit_all(made)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -173,11 +174,12 @@ def status(
     """How far it is: shards done, running, waiting and failed, runs a second, time left. From any shell."""
     from dlatlas.cli.status import report, watched
 
-    found = plan_at(params, data, results, scale, studies)
     if as_json:
-        typer.echo(json.dumps(report(found), indent=1))
+        with redirect_stdout(sys.stderr):  # what studies, models and measures print is not what was asked for
+            seen = report(plan_at(params, data, results, scale, studies))
+        typer.echo(json.dumps(seen, indent=1))
     else:
-        watched(found, forever=watch)
+        watched(plan_at(params, data, results, scale, studies), forever=watch)
 
 
 @app.command()
@@ -235,11 +237,12 @@ def reproduce(
         typer.echo(f"{time.monotonic() - begun:6.1f} s  {text}", err=True)
 
     request = Request(ROOT, commit, tuple(studies or ()), source, env, scale, cores, results, keep, remote)
-    report = reproduce(request, tell)
+    with redirect_stdout(sys.stderr):
+        report = reproduce(request, tell)
     said = record(report)
     write_json(results / "reproduced" / report.commit[:12] / "report.json", said)
     if as_json:
-        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(said) + "\n")  # ASCII: on no terminal is a sign written by its like
     else:
         table(report)
     if report.outcome not in ("identical", "within tolerance"):

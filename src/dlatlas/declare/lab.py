@@ -199,7 +199,7 @@ class Lab:
         """Makes the studies' package importable, and refuses one of that name, or an instrument, from another place."""
         check_instrument(self.root)
         if find_spec(self.package) is None:
-            sys.path.insert(0, str(self.folder.parent))
+            sys.path.append(str(self.folder.parent))  # last: a scratch file code.py in a lab is not Python's own
         spec = find_spec(self.package)
         places = [Path(place).resolve() for place in (spec.submodule_search_locations or [])] if spec else []
         if places[:1] != [self.folder.resolve()]:  # folders without __init__ may share a name, the first wins

@@ -71,8 +71,10 @@ def plain(folder: Path) -> Path:
 def quote_jobs() -> None:
     """Has Snakemake quote the command lines of a cluster's jobs for a shell.
 
-    It writes ``repr`` of each argument, in which ``it's $HOME`` is another folder, and the interpreter as it is.
+    It writes ``repr`` of each argument, in which ``it's $HOME`` is another folder, and the interpreter as it is. What
+    jobs start takes no file of the working directory for a module of Python's.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"
     from snakemake_interface_executor_plugins import utils
     from snakemake_interface_executor_plugins.executors import real
 

@@ -12,7 +12,7 @@ from dlatlas.declare.cite import cite, collection
 from dlatlas.declare.lab import Lab
 from dlatlas.errors import InputError
 from dlatlas.identity import content as identity
-from dlatlas.identity.code import SOURCE
+from dlatlas.identity.code import SOURCE, imports
 from dlatlas.identity.git import head
 from dlatlas.planning.plan import Plan
 
@@ -46,7 +46,8 @@ def provenance(study: str, scale: str, digests: Mapping[str, Any], now: Mapping[
 def entered(plan: Plan, names: Iterable[str] = ()) -> list[Path]:
     """The files here on which the results of some studies depend; an instrument that is installed is none of them.
 
-    All modules of the packages count: one that is not imported today may be so tomorrow.
+    All modules of the packages count: one that is not imported today may be so tomorrow. So does all else that digests
+    follow: a file beside the package, or on ``PYTHONPATH``.
 
     Args:
         plan: the plan.
@@ -57,7 +58,9 @@ def entered(plan: Plan, names: Iterable[str] = ()) -> list[Path]:
     files = [lab.root / "pyproject.toml", plan.settings.pointer, lab.bibliography, lab.folder / "documents.yaml"]
     files += [path for path in code if not path.match("__pycache__/*") and path.suffix != ".pyc"]
     shown = [path for path in files if path.is_file() and not any(part.startswith(".") for part in _below(lab, path))]
-    return sorted({*shown, *(plan.params[name] for name in names or plan.names)})
+    names = list(names) or plan.names
+    beside = (path for name in names for path in imports([lab.module(name)], lab.folder.parent))
+    return sorted({*shown, *beside, *(plan.params[name] for name in names)})
 
 
 def _below(lab: Lab, path: Path) -> tuple[str, ...]:
