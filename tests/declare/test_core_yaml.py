@@ -100,7 +100,8 @@ def test_a_value_is_what_version_1_2_says(tmp_path, text, expected):
         ("a: 1\n\x00b: 2", r"line 2: a character that no text has: U\+0000"),
         ("a: \x07", "U.0007"),
         ("a: \x1b[0m", "U.001B"),
-        ("key: 5\n".encode("utf-16"), "byte 0 is not UTF-8; save the file as UTF-8 text"),
+        ("key: 5\n".encode("utf-16"), "line 1: byte 0 is not UTF-8; save the file as UTF-8 text"),
+        ("a: 1\nkey: é".encode("latin-1"), "line 2: byte 10 is not UTF-8"),
         ("key: é\n".encode("latin-1"), "byte 5 is not UTF-8"),
         (b"\xff\xfe\x00", "byte 0 is not UTF-8"),
         ("key: ! 5", "line 1: the tag '!' is not allowed"),
@@ -110,6 +111,18 @@ def test_a_value_is_what_version_1_2_says(tmp_path, text, expected):
         ("a: 1\n---\nb: 2", "line 2: but found another document"),
         ("key: *nothing", "undefined alias"),
         ("key: " + "9" * 5000, "a number of 5000 digits"),
+        ("key: !!int 0100", r"key \(line 1\): 0100 is a whole number with a leading zero"),
+        ("key: 0.1_5", r"key \(line 1\): 0.1_5 is another value for some readers; write 0.15"),
+        ("key: -0x1F", "-0x1F is another value for some readers"),
+        ("%YAML 1.1\n---\nkey: 5", r"line 1: expected YAML 1.2, found %YAML 1.1"),
+        ("a: 1 # x\x85b: 2", r"line 1: U\+0085 is a line break for some readers"),
+        ("a: 1\nb: 2 # \u2028c: 3", r"line 2: U\+2028 is a line break"),
+        ('"a\\nb": 1', r"line 1: expected a text of one line without control characters, found 'a\\nb'"),
+        ('a: "\\e[31m"', r"a \(line 1\): expected a text of one line .*, found '\\x1b\[31m'"),
+        (
+            "a0: &a0 1\n" + "".join(f"a{i}: &a{i} {'[' * 28}*a{i - 1}{']' * 28}\n" for i in range(1, 60)),
+            "nested more than 30 levels deep, aliases written out",
+        ),
     ],
 )
 def test_what_readers_differ_about_and_what_is_no_yaml_is_refused_in_one_line(tmp_path, text, said):
