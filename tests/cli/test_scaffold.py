@@ -1,11 +1,15 @@
 """``dlatlas new``: two files that belong together, in a lab's own folders."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dlatlas.cli.scaffold import write_study
 from dlatlas.declare.bibliography import keys
-from dlatlas.declare.lab import Lab, check_pairs
+from dlatlas.declare.lab import TAKEN, Lab, check_pairs
 from dlatlas.errors import InputError
+from dlatlas.pages import page
 
 
 @pytest.fixture
@@ -123,3 +127,10 @@ def test_what_an_editor_leaves_is_no_study_and_no_params_file(tmp_path):
         path.touch()
     assert lab.params(tmp_path / "params") == {"one": tmp_path / "params" / "one.yaml"}
     assert lab.chapters == {"one": ""}
+
+
+def test_no_study_is_called_like_a_page():
+    """A study's page is ``<study>.html`` beside them."""
+    written = re.findall(r'write\("(\w+)\.html"', Path(page.__file__).read_text())
+    assert len(written) >= 3
+    assert set(written) <= TAKEN

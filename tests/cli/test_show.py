@@ -76,7 +76,7 @@ def test_a_spoilt_params_file_does_not_hide_the_other_studies(tmp_path):
     console = Console(width=100, file=io.StringIO())
     faults = table(Plan(Settings.read({"params": params, "results": tmp_path}, ROOT)), console)
     assert len(faults) == 1
-    assert faults[0].endswith("double_descent.yaml: byte 8 is not UTF-8; save the file as UTF-8 text")
+    assert faults[0].endswith("double_descent.yaml: line 1: byte 8 is not UTF-8; save the file as UTF-8 text")
     lines = {line.split()[0]: line for line in console.file.getvalue().splitlines()[1:]}
     assert "error" in lines["double_descent"]
     assert "solve" in lines["triple_descent"]

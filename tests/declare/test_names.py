@@ -61,9 +61,9 @@ BAD = {
     ),
     "a range": (
         average("noise", where={"p": (100, None)}) >= 0,
-        "p: no value from 100 to None; this scale has [10, 20, 80]",
+        "p has no value from 100 to None; it has 10, 20, 80",
     ),
-    "a fixed value": (average("noise", where={"n": 41}) >= 0, 'unknown value of n "41"; did you mean "40"?'),
+    "a fixed value": (average("noise", where={"n": 41}) >= 0, 'unknown value of n "41"; allowed: 40'),
     "an axis": (exponent("noise", along="q").within(0, 1), 'unknown observable or variable "q"'),
     "a dimension": (
         exponent("noise", along="p", each=("layer",)).within(0, 1),

@@ -182,6 +182,7 @@ BAD = {
         )
         for name, said in {
             "status": "the cube has something else of this name",
+            "draw": "the cube has something else of this name",
             "": "expected a name of letters, digits and underscores, found ''",
             "a/b": "expected a name of letters, digits and underscores, found 'a/b'",
         }.items()
@@ -210,6 +211,14 @@ BAD = {
     "a logspace beyond floats": (
         GOOD.replace("[0.1, 0.2]", "{logspace: [0, 400, 3]}"),
         r"axes.rate\[2\] \(line 4\): expected a number of at least 0, found inf",
+    ),
+    "a sweep of too many": (
+        GOOD.replace("{range: 2}", "{range: 20000}").replace("[0.1, 0.2]", "{linspace: [0, 1, 20000]}"),
+        r"params/toy.yaml: expected at most 100,000,000 runs at scale smoke, found 20,000 rate × 20,000 seed$",
+    ),
+    "a form of axis that says too much": (
+        GOOD.replace("[0.1, 0.2]", f"{{linspace: {[0] * 500}}}"),
+        r"axes.rate \(line 4\): expected a list of values .*found .{1,130}$",
     ),
     "a range of step 0": (
         GOOD.replace("{range: 2}", "{range: [0, 10, 0]}"),
@@ -282,6 +291,22 @@ def test_every_study_has_a_seed():
     assert set(SEED) <= set(study().all_parameters())
 
 
+@pytest.mark.parametrize("name", ["step", "trace_step", "loss_trace", "train_loss", "layer_norms", "layer", "mine"])
+def test_a_zipped_dimension_is_nothing_that_the_cube_of_a_training_has(tmp_path, name):
+    of = replace(study("train"), variables={"mine": Variable("mine")})
+    text = GOOD.replace("scales:", f"zip:\n  {name}: {{steps: [1, 2]}}\nscales:", 1) + "measures: [layer_norms]\n"
+    with pytest.raises(InputError, match=rf"zip.{name} \(line 6\): the cube has something else of this name"):
+        read(tmp_path, text, of=of)
+
+
+@pytest.mark.parametrize("name", ["layer", "layer_norms"])
+@pytest.mark.parametrize(("what", "said"), [("parameters", "a hyper-parameter"), ("variables", "a variable")])
+def test_a_measure_and_its_dimensions_have_names_of_their_own(tmp_path, name, what, said):
+    own = {"parameters": {**study().parameters, name: count(1, "mine")}, "variables": {name: Variable("mine")}}
+    with pytest.raises(InputError, match=rf"measures\[0\] \(line 13\): .*'{name}'.* is also {said} of this study"):
+        read(tmp_path, GOOD + "measures: [layer_norms]\n", of=replace(study("train"), **{what: own[what]}))
+
+
 class Claimed:
     name = "claim"
 
@@ -298,3 +323,12 @@ def test_names_of_the_engine_are_refused_before_anything_is_trained(kind, what, 
             record.checked("toy.py")
     else:
         assert record.checked("toy.py") is record
+
+
+@pytest.mark.parametrize("dim", ["width", "seed", "status", "draw", "mine", "other", "a/b"])
+def test_a_variable_has_no_dimension_that_is_something_else(dim):
+    variables = {"mine": Variable("mine", dims={dim: None}), "other": Variable("other")}
+    with pytest.raises(InputError, match=f"toy.py: variables: mine: its dimension '{dim}' is also a hyper"):
+        replace(study(), claims=(Claimed(),), variables=variables).checked("toy.py")
+    steps = {"mine": Variable("mine", dims={"step": None})}
+    assert replace(study("train"), claims=(Claimed(),), variables=steps).checked("toy.py").variables == steps

@@ -319,6 +319,15 @@ def test_a_statistic_without_a_value_is_undecided_and_no_p_is_said(spoilt, reaso
     assert ("no p" in line) == (p is None)
 
 
+@pytest.mark.parametrize(("exponent", "expected"), [(-1.0, "refuted"), (-0.5, "undecided")])
+def test_a_claim_is_refuted_whatever_its_control_says(exponent, expected):
+    data = cube(exponent=exponent)
+    data["flat"] = xr.full_like(data["flat"], np.nan)
+    record = judge(data)
+    assert record["verdict"] == expected
+    assert ("control has no value" in record["reason"]) == (expected == "undecided")
+
+
 def test_one_seed_gives_no_interval_and_the_reason_says_so():
     record = judge(cube(seeds=1))
     assert (record["verdict"], record["reason"]) == ("undecided", "no interval: one seed")

@@ -111,6 +111,13 @@ def test_points_are_circles_and_squares_for_the_control_unless_a_marker_is_named
     assert plain.containers[1].lines[0].get_color() == CONTROL
 
 
+def test_a_control_named_by_its_number_is_grey_up_to_round_off(cube):
+    cube = cube.assign_coords(rate=("size", [0.1, 0.2, 0.1 + 0.2, 0.4]))
+    (axes,) = axes_of(cube, lambda cube: xr.Dataset(), panel("error", "ratio", by="rate", grey={"rate": [0.3]}))
+    colors = [bars.lines[0].get_color() == CONTROL for bars in axes.containers]
+    assert colors == [False, False, True, False]
+
+
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_the_values_of_a_logarithmic_axis_do_not_touch(drawn, columns):
     for axes in drawn(*[panel("loss", "width", log="xy") for _ in range(columns)]):

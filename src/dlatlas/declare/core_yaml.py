@@ -1,7 +1,8 @@
 """YAML as its version 1.2 reads it (core schema), and nothing that readers of version 1.1 take for something else.
 
 https://yaml.org/spec/1.2.2/#103-core-schema. ``0100`` is a hundred there and 64 for most readers, ``on`` is a word and
-true: both are refused, with what to write instead. No tags but those of plain values, no aliases of themselves.
+true: both are refused, with what to write instead. No tags but those of plain values, no aliases of themselves, and no
+line breaks that only version 1.1 has.
 """
 
 import re
@@ -39,6 +40,8 @@ _AMBIGUOUS = (
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?"), "a date for many readers"),
     (re.compile(r"<<|="), "a merge for many readers"),
 )
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Line breaks of version 1.1 that are letters in 1.2."""
 
 
 class _Words(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # in C where it was built
@@ -68,7 +71,13 @@ def load(path: Path, named: str) -> tuple[Any, Lines]:
     except OSError as error:
         raise InputError(f"{named}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{named}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{named}: line {line}: byte {error.start} is not UTF-8; save the file as UTF-8 text"
+        ) from None
+    if found := _BREAKS.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(f"{named}: line {line}: U+{ord(found[0]):04X} is a line break for some readers; take it out")
     try:
         _check_events(text, named)
         node = yaml.compose(text, _Words)
@@ -101,6 +110,9 @@ def _check_events(text: str, named: str) -> None:
                 raise InputError(f"{named}: line {line}: nested more than {DEPTH} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
+            version = ".".join(map(str, event.version))
+            raise InputError(f"{named}: line {event.start_mark.line + 1}: expected YAML 1.2, found %YAML {version}")
         if getattr(event, "tag", None) == "!":  # lost once nodes are made of events
             raise InputError(f"{named}: line {event.start_mark.line + 1}: the tag '!' is not allowed; quote the word")
 
@@ -132,6 +144,8 @@ class _Reader:
             raise self.error(node, keys, f"more than {NODES:,} values, aliases written out")
         self.lines.setdefault(keys, node.start_mark.line + 1)
         above = (*above, id(node))
+        if len(above) > DEPTH + 1:  # through aliases, none of which is too deep alone
+            raise self.error(node, keys[:3], f"nested more than {DEPTH} levels deep, aliases written out")
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, keys)
         kind = "map" if isinstance(node, yaml.MappingNode) else "seq"
@@ -156,12 +170,18 @@ class _Reader:
         text = node.value
         self.check_tag(node, keys, {*_CORE, "str", _PLAIN})
         kind = node.tag.removeprefix(_TAG)
-        if kind == _PLAIN:
+        if kind != "str":
             for pattern, why in _AMBIGUOUS:
                 if pattern.fullmatch(text):
                     raise self.error(node, keys, f"{text} is {why}; write {_instead(text)}")
+        if kind == _PLAIN:
             kind = next((kind for kind, pattern in _CORE.items() if pattern.fullmatch(text)), "str")
+            old = yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False)).removeprefix(_TAG)
+            if old not in (kind, "str"):  # version 1.1, for what the patterns do not say better
+                raise self.error(node, keys, f"{text} is another value for some readers; write {_instead(text)}")
         if kind == "str":
+            if not text.isprintable():  # errors say it, in one line
+                raise self.error(node, keys, f"expected a text of one line without control characters, found {text!r}")
             return text
         if not _CORE[kind].fullmatch(text):
             raise self.error(node, keys, f"!!{kind}: found {text!r}")

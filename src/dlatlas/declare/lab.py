@@ -28,8 +28,8 @@ from dlatlas.identity.code import SOURCE
 SHARED = frozenset({*ROOMS, "theory"})
 """Folders of the package that hold what studies share, and no studies."""
 TAKEN = frozenset({
-    "all", "atlas", "contents", "data", "index", "ledger", "none", "plans", "prepared", "reproduced", "results",
-    "status", "tour", "true", "false", "null", "yes", "no", "on", "off", "smoke", "laptop", "cluster",
+    "all", "atlas", "contents", "data", "disagreements", "index", "ledger", "none", "plans", "prepared", "reproduced",
+    "results", "status", "tour", "true", "false", "null", "yes", "no", "on", "off", "smoke", "laptop", "cluster",
 })  # fmt: skip
 """Words that commands, folders of ``results/`` or files of the page use: no study or chapter is called so."""
 LONGEST = 80

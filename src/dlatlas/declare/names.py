@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlatlas.declare import registry
+from dlatlas.declare.nearest import selected
 from dlatlas.declare.panel import Panel
 from dlatlas.declare.study import Study
 from dlatlas.declare.variable import ENGINE_VARIABLES
-from dlatlas.errors import InputError, unknown
+from dlatlas.errors import unknown
 
 if TYPE_CHECKING:
     from dlatlas.declare.params import Point
@@ -94,23 +95,8 @@ def _check_quantities(where: str, names: Iterable[str], known: Known) -> None:
 def _check_where(where: str, wanted: Mapping[str, Any], known: Known) -> None:
     _one_of(where, "coordinate", wanted, known.coords)
     for name, value in wanted.items():
-        values = known.coords[name]
-        if values is None:
-            continue
-        if isinstance(value, tuple):
-            low, high = value
-            if not any((low is None or each >= low) and (high is None or each <= high) for each in values):
-                raise InputError(f"{where}: {name}: no value from {low} to {high}; this scale has {values}")
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            if not any(_same(one, each) for each in values):
-                raise unknown(where, f"value of {name}", one, values)
-
-
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return abs(one - other) <= 1e-9 * abs(other)
-    return bool(one == other)
+        if (values := known.coords[name]) is not None:
+            selected(values, value, where, name)
 
 
 def _one_of(where: str, what: str, found: Iterable[str], allowed: Iterable[str]) -> None:

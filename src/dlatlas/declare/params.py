@@ -18,6 +18,10 @@ from dlatlas.errors import InputError, unknown
 SCALES = ("smoke", "laptop", "cluster")
 LONGEST = 10_000_000
 """Values on one axis."""
+LARGEST_SWEEP = 100_000_000
+"""Runs: planning holds their places in memory, eight bytes each."""
+LONG = 120
+"""Letters of what was found; a whole list is no help."""
 
 
 class _Strict(BaseModel):
@@ -113,12 +117,13 @@ def _resolve(path: Path, lines: Lines, params: Params, study: Study, scale: str)
             raise unknown(where(*keys), "hyper-parameter", name, known)
         return _values(axis, known[name], lambda *more: where(*keys, *more), study.packages, alone)
 
+    own = _own_names(study, params.measures, known, where)
     dims: dict[str, dict[str, list[Any]]] = {}
     for source, layer in (((), params), (("scales", scale), chosen)):
         for name, axis in layer.axes.items():
             dims[name] = {name: values_of(axis, name, *source, "axes", name)}
         for dim, group in layer.zip.items():
-            _check_dim(dim, group, known, study, params.measures, where(*source, "zip", dim))
+            _check_dim(dim, group, known, own, where(*source, "zip", dim))
             columns = {
                 name: values_of(axis, name, *source, "zip", dim, name, alone=len(group) == 1)
                 for name, axis in group.items()
@@ -145,40 +150,53 @@ def _resolve(path: Path, lines: Lines, params: Params, study: Study, scale: str)
             if name in owner:
                 raise InputError(f"{where(*source, 'fixed', name)}: {name} is also an axis; keep one of the two")
             fixed[name] = known[name].check(value, where(*source, "fixed", name), study.packages)
-    if study.kind != "train" and params.measures:
-        raise InputError(f"{where('measures')}: only studies of kind train have measures; this one is {study.kind}")
-    if study.kind == "train":
-        _check_measures(params.measures, known, where, study.packages)
+    sizes = {dim: len(next(iter(columns.values()))) for dim, columns in dims.items()}
+    if math.prod(sizes.values()) > LARGEST_SWEEP:
+        found = " × ".join(f"{size:,} {dim}" for dim, size in sizes.items())
+        raise InputError(f"{where()}: expected at most {LARGEST_SWEEP:,} runs at scale {scale}, found {found}")
     return Point(dims=dims, fixed=fixed, measures=params.measures, shard_runs=chosen.shard_runs or params.shard_runs)
 
 
+def _own_names(
+    study: Study,
+    measures: list[str],
+    known: Mapping[str, Parameter],
+    where: Any,  # noqa: ANN401
+) -> frozenset[str]:
+    """What the cube has beside its axes: variables, their dimensions, what is derived, and names of the engine."""
+    own = {*study.variables, *study.observables, *reserved(study.kind)}
+    own |= {dim for each in study.variables.values() for dim in each.dims}
+    if study.kind != "train":
+        if measures:
+            raise InputError(f"{where('measures')}: only studies of kind train have measures; this one is {study.kind}")
+        return frozenset(own)
+    if not measures:
+        raise InputError(f"{where('measures')}: a study of kind train needs at least one measure")
+    for position, name in enumerate(measures):
+        at = where("measures", position)
+        place = registry.root("measures", name, study.packages, at)
+        dims = registry.dimensions(place)
+        for taken, what in ((known, "a hyper-parameter"), (study.variables, "a variable")):
+            if name in taken:
+                raise InputError(f"{at}: {name!r} is also {what} of this study")
+            if clash := set(dims) & set(taken):
+                raise InputError(f"{at}: the dimension {min(clash)!r} of {name} is also {what} of this study")
+        own |= {name, *dims}
+    return frozenset(own)
+
+
 def _check_dim(
-    dim: str, group: Mapping[str, Axis], known: Mapping[str, Parameter], study: Study, measures: list[str], where: str
+    dim: str, group: Mapping[str, Axis], known: Mapping[str, Parameter], own: frozenset[str], where: str
 ) -> None:
     """Compares the name of a zipped dimension with what the cube has already."""
     if not dim.isidentifier():
         raise InputError(f"{where}: expected a name of letters, digits and underscores, found {dim!r}")
     if dim in known and dim not in group:
         raise InputError(f"{where}: {dim} is a hyper-parameter that is not zipped here; call the dimension otherwise")
-    own = {name for each in study.variables.values() for name in each.dims}
-    if dim in {*study.variables, *measures, *study.observables, *own, *reserved(study.kind)}:
+    if dim in own:
         raise InputError(f"{where}: the cube has something else of this name; call the dimension otherwise")
     if not group:
         raise InputError(f"{where}: expected at least one hyper-parameter, found none")
-
-
-def _check_measures(
-    measures: list[str],
-    known: Mapping[str, Parameter],
-    where: Any,  # noqa: ANN401
-    packages: tuple[str, ...],
-) -> None:
-    if not measures:
-        raise InputError(f"{where('measures')}: a study of kind train needs at least one measure")
-    for position, name in enumerate(measures):
-        registry.root("measures", name, packages, where("measures", position))
-        if name in known:
-            raise InputError(f"{where('measures', position)}: {name!r} is also a hyper-parameter of this study")
 
 
 def _values(
@@ -254,8 +272,13 @@ def _readable(path: Path, lines: Lines, error: ValidationError) -> InputError:
         return unknown(where, "scale", found, SCALES)
     if {"axes", "zip"} & set(location):
         forms = "a list of values or one of range, linspace, geomspace, logspace"
-        return InputError(f"{where}: expected {forms}, found {found!r}")
+        return InputError(f"{where}: expected {forms}, found {_short(found)}")
     if first["type"] == "extra_forbidden":
         owner = Scale if location[:1] == ("scales",) else Params
         return unknown(where, "key", location[-1], owner.model_fields)
-    return InputError(f"{where}: {first['msg'].lower()}, found {found!r}")
+    return InputError(f"{where}: {first['msg'].lower()}, found {_short(found)}")
+
+
+def _short(found: object) -> str:
+    text = repr(found)
+    return text if len(text) <= LONG else f"{text[:LONG]}…"

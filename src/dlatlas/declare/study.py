@@ -94,8 +94,8 @@ class Study:
         """The record itself.
 
         Raises:
-            InputError: a variable that is also a hyper-parameter or an observable, or one of the engine's, claims that
-                share a name, or neither picture nor figure.
+            InputError: a variable that is also a hyper-parameter or an observable, or one of the engine's, a dimension
+                that is also one of these, claims that share a name, or neither picture nor figure.
         """
         for kind, names in (("a hyper-parameter", self.all_parameters()), ("an observable", self.observables)):
             if clash := set(self.variables) & set(names):
@@ -104,6 +104,15 @@ class Study:
             for name in own:
                 if name in reserved(self.kind) or not name.isidentifier():
                     raise InputError(f"{where}: {what}: {name!r} is a name of the engine, or none; call it otherwise")
+        steps = {"step", "trace_step"} if self.kind == "train" else set()
+        taken = {*self.all_parameters(), *self.variables, *reserved(self.kind)} - steps
+        for name, each in self.variables.items():
+            for dim in each.dims:
+                if dim in taken or not dim.isidentifier():
+                    raise InputError(
+                        f"{where}: variables: {name}: its dimension {dim!r} is also a hyper-parameter, a variable or a "
+                        "name of the engine, or no name; call it otherwise"
+                    )
         names = [claim.name for claim in self.claims]
         if len(set(names)) < len(names) or not names:
             raise InputError(f"{where}: claims: expected at least one, each of its own name")

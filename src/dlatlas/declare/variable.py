@@ -38,9 +38,12 @@ ENGINE_VARIABLES = {
 
 
 def reserved(kind: str) -> frozenset[str]:
-    """Names of the engine in cubes of a kind: no hyper-parameter, variable or zipped dimension has one of them."""
+    """Names of the engine in cubes of a kind: no hyper-parameter, variable or zipped dimension has one of them.
+
+    ``draw`` is the dimension of bootstrap draws and shuffles, see `dlatlas.judging.sample`.
+    """
     trained = {*ENGINE_VARIABLES, "step", "trace_step", "train_loss"} if kind == "train" else set()
-    return frozenset({"status", *trained})
+    return frozenset({"status", "draw", *trained})
 
 
 def variable(text: str, source: str = "this study", undefined: str = "", **dims: Any) -> Variable:  # noqa: ANN401

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.errors import InputError, unknown
+from dlatlas.declare.nearest import selected
+from dlatlas.errors import unknown
 
 if TYPE_CHECKING:
     import xarray as xr
-
-CLOSE = 1e-9
-"""Relative distance up to which a number is a coordinate's value, far below any spacing."""
 
 
 def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
@@ -21,8 +19,8 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
     Args:
         data: a cube, or a theory on its coordinates.
         where: coordinate -> one value, a list of values, or a pair (low, high) of which each end may be None. Numbers
-            are taken as equal within round-off. A dimension of which one place is left over is dropped for a single
-            value, and kept for lists and pairs.
+            are taken as equal within round-off, see `dlatlas.declare.nearest`. A dimension of which one place is left
+            over is dropped for a single value, and kept for lists and pairs.
 
     Raises:
         InputError: a coordinate or a value that is not there, with those that are.
@@ -33,7 +31,7 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
         if name not in data.coords:
             raise unknown("where", "coordinate", name, [str(key) for key in data.coords])
         coordinate = data.variables[name]
-        chosen = _wanted(name, np.atleast_1d(coordinate.values), wanted)
+        chosen = selected(np.atleast_1d(coordinate.values), wanted, "where", name)
         if coordinate.ndim:
             (dim,) = coordinate.dims
             kept[dim] = kept[dim] & chosen if dim in kept else chosen
@@ -47,31 +45,6 @@ def select(data: "xr.Dataset", where: Mapping[str, Any]) -> "xr.Dataset":
         elif len(found) < len(chosen):
             places[dim] = found
     return data.isel(places) if places else data
-
-
-def _wanted(name: str, values: NDArray[Any], wanted: Any) -> NDArray[np.bool_]:  # noqa: ANN401
-    chosen = np.full(len(values), isinstance(wanted, tuple))
-    if isinstance(wanted, tuple):
-        low, high = wanted
-        if low is not None:
-            chosen &= (values >= low) | _equal(values, low)
-        if high is not None:
-            chosen &= (values <= high) | _equal(values, high)
-        if not chosen.any():
-            raise InputError(f"where: {name} has no value from {low} to {high}; it has {values.tolist()}")
-        return chosen
-    for value in wanted if isinstance(wanted, list) else [wanted]:
-        found = _equal(values, value)
-        if not found.any():
-            raise unknown("where", f"value of {name}", value, values.tolist())
-        chosen |= found
-    return chosen
-
-
-def _equal(values: NDArray[Any], value: Any) -> NDArray[np.bool_]:  # noqa: ANN401
-    if np.issubdtype(values.dtype, np.number) and isinstance(value, int | float) and not isinstance(value, bool):
-        return np.isclose(values.astype(float), value, rtol=CLOSE, atol=0.0)
-    return values == value
 
 
 def narrowed(

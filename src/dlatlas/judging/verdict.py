@@ -107,8 +107,11 @@ def judge_claim(
     least, most = claim.expected.bounds()
     found, controlled = outcome(interval, claim.expected), outcome(spread, claim.expected)
     verdict, reason = _conclude(found, controlled, p)
-    if lacking := _lacking(estimate, interval, control, cube):
+    if lacking := _lacking(estimate, interval, cube):
         verdict, reason = "undecided", lacking
+    elif found == "supported" and not math.isfinite(control):  # what is refuted is so without a control
+        verdict = "undecided"
+        reason = "the control has no value, so the test cannot tell the theory from its absence"
     return {
         "name": claim.name,
         "statement": claim.statement,
@@ -173,18 +176,14 @@ def _conclude(found: Outcome, controlled: Outcome, p: float | None) -> tuple[Out
     return "supported", "the whole interval is allowed, the control fails, shuffling destroys it"
 
 
-def _lacking(estimate: float, interval: tuple[float, float], control: float, cube: "xr.Dataset") -> str:
-    """What a verdict would need and does not have, "" if it has all."""
+def _lacking(estimate: float, interval: tuple[float, float], cube: "xr.Dataset") -> str:
+    """What any verdict needs and this one does not have, "" if it has all."""
     if not math.isfinite(estimate):
         return "no value: the statistic is not defined on what was measured"
     if math.isnan(interval[0]):
         few = int(cube.sizes.get("seed", 1)) < 2
         return "no interval: " + ("one seed" if few else "for some draws of the seeds the statistic has no value")
-    return (
-        ""
-        if math.isfinite(control)
-        else "the control has no value, so the test cannot tell the theory from its absence"
-    )
+    return ""
 
 
 def _json(value: float) -> float | None:

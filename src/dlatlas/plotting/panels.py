@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlatlas.declare.nearest import meant
 from dlatlas.errors import unknown
 from dlatlas.judging.sample import Sample
 from dlatlas.judging.selection import select
@@ -168,7 +169,7 @@ def _series(
         symbol = panel.labels.get(panel.by, panel.by)
         ordered = _ordered(found)
         grey = panel.grey.get(panel.by)
-        greys = grey if isinstance(grey, list) else [grey]
+        greys = [value for one in (grey if isinstance(grey, list) else [grey]) for value in found[meant(found, one)]]
         colored = [value for value in values if value not in greys]
         colors = dict(zip(colored, shades(len(colored)) if ordered else [*palette, *palette]))
         for value in values:
