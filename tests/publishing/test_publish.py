@@ -110,5 +110,5 @@ def test_a_ledger_that_git_would_ignore_is_refused(tree):
 def test_no_study_is_called_like_a_folder_of_the_results_that_is_something_else(tmp_path, name):
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / f"{name}.py").write_text("")
-    with pytest.raises(InputError, match=rf"studies/{name}\.py: results/{name}/ is not a study's; call it otherwise"):
+    with pytest.raises(InputError, match=rf"studies/{name}\.py: '{name}' means something else here or in Python; call"):
         _ = Lab.read(tmp_path).chapters
