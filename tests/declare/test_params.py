@@ -165,6 +165,17 @@ BAD = {
         GOOD.replace("  width: 8", "  width: 8\n  width: 9"),
         r"fixed.width \(line 3\): stands twice; keep one of the two",
     ),
+    "nothing": ("", r"params/toy.yaml: expected keys \(fixed, axes, zip, .*scales\), found nothing"),
+    "a list": ("- 1\n", r"params/toy.yaml: expected keys \(fixed, .*\), found \[1\]"),
+    "a second document": (GOOD + "---\n" + GOOD, r"params/toy.yaml: line \d+: a second document begins here"),
+    "a word that is true": (
+        GOOD.replace("width: 8", "shape: true"),
+        r"fixed.shape \(line 2\): expected round or square, found True; a word that looks so is quoted",
+    ),
+    "a number that is none": (
+        GOOD.replace("[0.1, 0.2]", "[1e-400, 0.2]"),
+        r"axes.rate\[0\] \(line 4\): 1e-400 is no number that a float can hold, which takes it for 0.0",
+    ),
     "no scales": (GOOD[: GOOD.index("scales:")], r"params/toy.yaml: the key 'scales' is missing"),
     "not YAML": (GOOD.replace("width: 8", "width: [8"), r"params/toy.yaml: line \d+: "),
     "geomspace across zero": (
@@ -183,6 +194,7 @@ BAD = {
         for name, said in {
             "status": "the cube has something else of this name",
             "draw": "the cube has something else of this name",
+            **dict.fromkeys(["step", "train_loss", "peak", "loss_trace"], "the cube has something else of this name"),
             "": "expected a name of letters, digits and underscores, found ''",
             "a/b": "expected a name of letters, digits and underscores, found 'a/b'",
         }.items()
@@ -199,7 +211,10 @@ BAD = {
         GOOD.replace("[0.1, 0.2]", "[.nan]"),
         r"axes.rate\[0\] \(line 4\): expected a number of at least 0, found nan",
     ),
-    "a number beyond floats": (GOOD.replace("[0.1, 0.2]", "[1e400]"), r"expected a number of at least 0, found inf"),
+    "a number beyond floats": (
+        GOOD.replace("[0.1, 0.2]", "[1e400]"),
+        r"1e400 is no number that a float can hold, which takes it for inf",
+    ),
     "an endless linspace": (
         GOOD.replace("[0.1, 0.2]", "{linspace: [0, .inf, 3]}"),
         r"axes.rate.linspace \(line 4\): expected finite numbers, found \[0, inf, 3\]",

@@ -5,6 +5,7 @@ true: both are refused, with what to write instead. No tags but those of plain v
 line breaks that only version 1.1 has.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def _character(error: yaml.YAMLError) -> str:
 
 
 def _check_events(text: str, named: str) -> None:
-    depth = 0
+    depth = documents = 0
     for event in yaml.parse(text, _Words):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -110,9 +111,13 @@ def _check_events(text: str, named: str) -> None:
                 raise InputError(f"{named}: line {line}: nested more than {DEPTH} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        elif isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 2)):
-            version = ".".join(map(str, event.version))
-            raise InputError(f"{named}: line {event.start_mark.line + 1}: expected YAML 1.2, found %YAML {version}")
+        elif isinstance(event, yaml.DocumentStartEvent):
+            line, documents = event.start_mark.line + 1, documents + 1
+            if documents > 1:
+                raise InputError(f"{named}: line {line}: a second document begins here; keep one a file")
+            if event.version not in (None, (1, 2)):
+                version = ".".join(map(str, event.version))
+                raise InputError(f"{named}: line {line}: expected YAML 1.2, found %YAML {version}")
         if getattr(event, "tag", None) == "!":  # lost once nodes are made of events
             raise InputError(f"{named}: line {event.start_mark.line + 1}: the tag '!' is not allowed; quote the word")
 
@@ -194,7 +199,11 @@ class _Reader:
             if len(text) > 400:
                 raise self.error(node, keys, f"a number of {len(text)} digits")
             return int(text, base)
-        return float(re.sub(r"\.(?=[in])", "", text.lower()))  # Python's words are inf and nan
+        number = float(re.sub(r"\.(?=[in])", "", text.lower()))  # Python's words are inf and nan
+        digits = re.split("[eE]", text)[0]
+        if (math.isinf(number) and "n" not in text.lower()) or (number == 0 and re.search("[1-9]", digits)):
+            raise self.error(node, keys, f"{text} is no number that a float can hold, which takes it for {number}")
+        return number
 
     def check_tag(self, node: yaml.Node, keys: tuple[object, ...], allowed: set[str]) -> None:
         """Compares a node's tag with those allowed."""

@@ -37,6 +37,8 @@ class Parameter:
         Raises:
             InputError: a wrong type or a value out of range, with what was found and what is allowed.
         """
+        if self.kind in ("name", "choice") and not isinstance(value, str):
+            raise InputError(f"{where}: expected {self.allowed()}, found {value!r}; a word that looks so is quoted")
         if self.kind == "name":
             registry.root(self.room, str(value), packages, where)
             return str(value)

@@ -96,6 +96,9 @@ def read_params(path: Path, study: Study, scale: str) -> Point:
         InputError: anything wrong with it, in one line.
     """
     tree, lines = load(path, _named(path))
+    if not isinstance(tree, dict):
+        found = "nothing" if tree is None else _short(tree)
+        raise InputError(f"{_named(path)}: expected keys ({', '.join(Params.model_fields)}), found {found}")
     try:
         params = Params.model_validate(tree)
     except ValidationError as error:
@@ -164,7 +167,8 @@ def _own_names(
     where: Any,  # noqa: ANN401
 ) -> frozenset[str]:
     """What the cube has beside its axes: variables, their dimensions, what is derived, and names of the engine."""
-    own = {*study.variables, *study.observables, *reserved(study.kind)}
+    # A dimension is what a reader of the cube sees first: it is called like the engine's in no kind of study.
+    own = {*study.variables, *study.observables, *reserved("train")}
     own |= {dim for each in study.variables.values() for dim in each.dims}
     if study.kind != "train":
         if measures:

@@ -196,7 +196,8 @@ def _ledger(tree: Path, names: Iterable[str], tell: Tell) -> dict[str, Any]:
 
 
 def _names(request: Request, tree: Path) -> list[str]:
-    found = sorted(path.stem for path in (tree / "params").rglob("*.yaml"))
+    files = (tree / "params").rglob("*.yaml")
+    found = sorted(path.stem for path in files if not path.name.startswith((".", "_")))  # as `Lab.params`
     ledger = _listed(tree)
     names = [name.replace("-", "_") for name in request.studies] or [name for name in found if name in ledger] or found
     for name in names:

@@ -31,6 +31,8 @@ def write_study(name: str, lab: Lab, params: Path, chapter: str = "") -> list[Pa
         raise InputError(f"chapter: {chapter} holds what studies share; found {chapter!r}")
     for what, word in (("study name", name), *([("chapter", chapter)] if chapter else [])):
         check_name(word, what)
+    if name in SHARED:
+        raise InputError(f"study name: {lab.package}.{name} is what studies share; call it otherwise")
     if name in lab.chapters.values():
         raise InputError(f"study name: {name} is a chapter; call it otherwise")
     targets = {
