@@ -19,7 +19,7 @@ from dlatlas.judging.statistics import average
 STUDY = Study(
     title="A title", rows=("x",), kind="solve", says="", formula="", papers=(),
     parameters={"width": count(4, "width")},
-    claims=[claim("c", "s", "p", average("status") >= 0, shuffle="seed", fails=but("s", of="width"))],
+    claims=[claim("c", "s", "p", average("status") >= 0, rival=exchangeable("seed"), fails=but("s", of="width"))],
     theory=lambda cube: cube, figure=lambda *a: None, caption="",
 )
 """

@@ -21,7 +21,7 @@ from dlatlas.judging.statistics import average
 STUDY = Study(
     title="A title", rows=("x",), kind="train", says="", formula="x", papers=(),
     parameters={"inputs": count(3, "inputs"), "outputs": count(1, "outputs"), "n_train": count(8, "examples")},
-    claims=[claim("c", "s", "p", average("train_loss") >= 0, shuffle="seed", fails=but("s", of="peak"))],
+    claims=[claim("c", "s", "p", average("train_loss") >= 0, rival=exchangeable("seed"), fails=but("s", of="peak"))],
     theory=lambda cube: cube, figure=lambda *a: None, caption="",
 )
 """

@@ -110,7 +110,9 @@ def test_a_shuffle_keeps_every_seed_s_values_and_the_variables_together():
 
 
 def test_every_order_of_the_values_is_as_likely_as_any_other():
-    found = permutations(claim("", "", "", RATE >= 0, shuffle="kind", fails=but("", of="flat")), kinds(40), "key")
+    found = permutations(
+        claim("", "", "", RATE >= 0, rival=exchangeable("kind"), fails=but("", of="flat")), kinds(40), "key"
+    )
     counts = np.unique(found.orders.reshape(-1, 3), axis=0, return_counts=True)[1]
     assert len(counts) == 6
     assert stats.chisquare(counts).pvalue > 1e-3
@@ -257,7 +259,7 @@ def test_a_variable_that_a_function_misses_is_named():
 
 def test_a_dimension_that_is_missing_is_named():
     with pytest.raises(InputError, match="cannot permute along 'depth'"):
-        judge(cube(), shuffle="depth")
+        judge(cube(), rival=exchangeable("depth"))
 
 
 def test_a_variable_to_be_shuffled_that_is_missing_is_named():

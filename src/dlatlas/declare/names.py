@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlatlas.declare import registry
+from dlatlas.declare.claim import Exchangeable, Other
 from dlatlas.declare.nearest import selected
 from dlatlas.declare.panel import Panel
 from dlatlas.declare.study import Study
@@ -64,8 +65,13 @@ def check_names(study: Study, point: "Point") -> None:
         where = f"{file}: claim {claim.name!r}"
         for what, statistic in ((where, claim.statistic), (f"{where}: control", claim.control)):
             _check_statistic(what, statistic, known)
-        _one_of(f"{where}: shuffle", "dimension", [claim.shuffle], known.dims)
-        _one_of(f"{where}: only", "variable", claim.only, known.variables)
+        if isinstance(claim.rival, Exchangeable):
+            _one_of(f"{where}: rival", "dimension", [claim.rival.along], known.dims)
+            _one_of(f"{where}: rival", "variable", claim.rival.only, known.variables)
+        elif isinstance(claim.rival, Other):
+            _check_statistic(f"{where}: rival", claim.rival.change(claim.statistic), known)
+    for each in study.identities:
+        _check_statistic(f"{file}: identity {each.name!r}", each.statistic, known)
     for number, panel in enumerate(study.picture):
         for layer in (panel, *panel.also):
             _check_panel(f"{file}: panel {number + 1}", layer, known)

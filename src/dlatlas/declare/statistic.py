@@ -1,5 +1,7 @@
 """What a statistic is, and what a claim expects of it. `dlatlas.judging.statistics` has those that there are."""
 
+import functools
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +14,9 @@ from dlatlas.declare.bounds import AtLeast, AtMost, Bounds, Equals
 
 By = Literal["mean", "median", "log mean", "spread", "runs"]
 """How the runs of one setting become one number: mean, median, geometric mean, standard deviation, or not at all."""
+Kind = Literal["smooth", "mean", "logarithm", "settings", "runs", "own"]
+"""How its interval is found, see `dlatlas.judging.interval`: a smooth function of means; a mean of runs; the
+exponential of one; made of one number for each setting; an extreme of all runs; a quantile or the like."""
 Of = Any
 """A name, or a function of (cube, theory)."""
 Where = Mapping[str, Any]
@@ -47,6 +52,13 @@ class Statistic:
         settings: the rest: tolerances, levels, other predictions.
         parts: the statistics that it is made of, if it is made of others.
         units: of the number; "1" for none, "" for those of the observable, or of its first part.
+        kind: how its interval is found.
+        numbers: ``(sample, statistic) -> (draw, setting), axis``, for those of kind settings: what it is made of; for
+            a mean, the truth values of runs, if it is one of those.
+        made: ``(statistic, numbers, axis, ends, below, above, whole) -> (low, high)``: its interval from those of its
+            numbers, ``ends(probability)`` being ``(low, high)`` of all of them, and ``whole`` the like of the jackknife.
+        limits: beyond which it never is.
+        function: for those made of others, of their numbers.
     """
 
     of: tuple[Of, ...]
@@ -58,6 +70,11 @@ class Statistic:
     settings: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple["Statistic | float", ...] = ()
     units: str = "1"
+    kind: Kind = "smooth"
+    numbers: Callable[[Drawn, "Statistic"], Any] | None = None
+    made: Callable[..., tuple[float, float]] | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    function: Callable[..., Any] | None = None
 
     def values(self, sample: Drawn) -> NDArray[np.float64]:
         """The number for each draw, ``(draw,)``; NaN where there is none."""
@@ -118,7 +135,7 @@ class Statistic:
         return combined(operator.neg, "-({})", self)
 
     def __abs__(self) -> "Statistic":
-        return combined(operator.abs, "|{}|", self)
+        return combined(abs, "|{}|", self)
 
     __rmul__ = __mul__
     __radd__ = __add__
@@ -127,10 +144,13 @@ class Statistic:
 def combined(
     function: Callable[..., Any], words: str, *parts: "Statistic | float", units: Literal["", "1"] = ""
 ) -> Statistic:
-    """A function of the numbers of other statistics; ``{}`` in ``words`` stands for each of them in words."""
+    """A function of the numbers of other statistics; ``{}`` in ``words`` stands for each of them in words.
+
+    It grows or falls in each of them, or is the smallest or largest (``np.minimum``, ``np.maximum``) of all.
+    """
 
     def compute(sample: Drawn, statistic: Statistic) -> NDArray[np.float64]:
         numbers = [part.values(sample) if isinstance(part, Statistic) else part for part in statistic.parts]
-        return function(*numbers)
+        return function(*numbers) if len(numbers) < 3 else functools.reduce(function, numbers)
 
-    return Statistic((), compute, words, parts=parts, units=units)
+    return Statistic((), compute, words, parts=parts, units=units, function=function)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from dlatlas.declare.claim import Claim
+    from dlatlas.declare.claim import Claim, Identity
     from dlatlas.declare.panel import Panel
     from dlatlas.declare.variable import Variable
 
@@ -32,7 +32,9 @@ class Study:
         parameters: hyper-parameters beyond those of every trained run.
         variables: what ``solve`` or ``measure`` returns.
         theory: cube -> Dataset of predictions on the cube's own coordinates.
-        claims: what is tested.
+        claims: what is tested; the first is the principal one, that of the title.
+        identities: what holds by construction and is verified to round-off.
+        few_seeds: why fewer than `dlatlas.judging.verdict.SEEDS` seeds are enough for a verdict here, "" where not.
         caption: what the figure shows, in two sentences.
         picture: the panels of its figure.
         figure: (cube, theory, verdict) -> figure, where panels will not do.
@@ -61,6 +63,8 @@ class Study:
     observables: "Mapping[str, Callable[[xr.Dataset, xr.Dataset], xr.DataArray]]" = field(default_factory=dict)
     picture: "Sequence[Panel]" = ()
     figure: "Callable[[xr.Dataset, xr.Dataset, dict[str, Any]], Figure] | None" = None
+    identities: "Sequence[Identity]" = ()
+    few_seeds: str = ""
     shape: Sequence[str] = ()
     solve: Callable[[Any], Mapping[str, Any]] | None = None
     setup: Callable[[Any], Mapping[str, Any]] | None = None
@@ -113,9 +117,9 @@ class Study:
                         f"{where}: variables: {name}: its dimension {dim!r} is also a hyper-parameter, a variable or a "
                         "name of the engine, or no name; call it otherwise"
                     )
-        names = [claim.name for claim in self.claims]
-        if len(set(names)) < len(names) or not names:
-            raise InputError(f"{where}: claims: expected at least one, each of its own name")
+        names = [each.name for each in (*self.claims, *self.identities)]
+        if len(set(names)) < len(names) or not self.claims:
+            raise InputError(f"{where}: claims: expected at least one, each (and each identity) of its own name")
         if bool(self.picture) == (self.figure is not None):
             raise InputError(f"{where}: expected a picture of panels or a figure, one of the two")
         return self

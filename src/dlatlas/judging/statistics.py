@@ -18,12 +18,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas.declare.statistic import By, Of, Statistic, Where, combined
+from dlatlas.declare.statistic import By, Kind, Of, Statistic, Where, combined
 from dlatlas.judging.sample import DRAW, Sample
 
 if TYPE_CHECKING:
     import xarray as xr
 
+
+Array = NDArray[np.float64]
+Numbers = tuple[Array, Any]
+Ends = Callable[[float], tuple[Array, Array]]
+"""The ends of the intervals of a statistic's numbers, at a probability on either side."""
+Pair = tuple[float, float]
+Whole = Callable[[float], Pair]
 
 MIDDLES = {"log mean": "geometric mean", "spread": "standard deviation", "runs": "mean"}
 """What numbers of runs are called where their own names do not do."""
@@ -31,12 +38,12 @@ MIDDLES = {"log mean": "geometric mean", "spread": "standard deviation", "runs":
 
 def least(*parts: Statistic) -> Statistic:
     """The smallest of several statistics."""
-    return combined(lambda *numbers: np.min(numbers, axis=0), "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
+    return combined(np.minimum, "smallest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
 def most(*parts: Statistic) -> Statistic:
     """The largest of several statistics."""
-    return combined(lambda *numbers: np.max(numbers, axis=0), "largest of: " + ", ".join(["{}"] * len(parts)), *parts)
+    return combined(np.maximum, "largest of: " + ", ".join(["{}"] * len(parts)), *parts)
 
 
 def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
@@ -46,7 +53,7 @@ def average(of: Of, where: Where | None = None, by: By = "mean") -> Statistic:
         values = sample.observe(statistic.of[0], statistic.where).astype(float)
         return sample.reduced(values, statistic.by, ()).values
 
-    return Statistic((of,), compute, f"{MIDDLES.get(by, by)} of {{of}}", where or {}, by, units="")
+    return Statistic((of,), compute, f"{MIDDLES.get(by, by)} of {{of}}", where or {}, by, units="", kind="mean")
 
 
 def share(of: Of, where: Where | None = None) -> Statistic:
@@ -65,19 +72,40 @@ def largest(of: Of, where: Where | None = None, by: By = "runs") -> Statistic:
 
 
 def _extreme(end: Literal["smallest", "largest"], of: Of, where: Where | None, by: By) -> Statistic:
+    sign = 1 if end == "largest" else -1
+
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
+        found = sample.reduced(sample.observe(statistic.of[0], statistic.where).astype(float), statistic.by)
+        return _flat(found), None
+
     def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        if statistic.by != "runs":
+            return sign * np.nanmax(sign * numbers(sample, statistic)[0], axis=-1)
         values = sample.observe(statistic.of[0], statistic.where).astype(float)
-        if statistic.by == "runs":  # within a seed first: what is drawn is then one number a seed
-            values = _end(values, [dim for dim in values.dims if dim not in ("seed", DRAW)], end)
-        found = sample.reduced(values, statistic.by)
+        # Within a seed first: what is drawn is then one number a seed.
+        found = sample.reduced(_end(values, [dim for dim in values.dims if dim not in ("seed", DRAW)], end), "runs")
         return _end(found, [dim for dim in found.dims if dim != DRAW], end).values
 
+    def made(_: Statistic, values: Array, axis: None, ends: Ends, below: float, above: float, whole: Whole) -> Pair:
+        many = int(np.isfinite(values).sum())
+        if end == "largest":
+            return np.nanmax(ends(below / many)[0]), np.nanmax(ends(above)[1])
+        return np.nanmin(ends(below)[0]), np.nanmin(ends(above / many)[1])
+
     middle = "" if by == "runs" else f"{MIDDLES.get(by, by)} of "
-    return Statistic((of,), compute, f"{end} {middle}{{of}}", where or {}, by, units="")
+    kind: Kind = "runs" if by == "runs" else "settings"
+    words = f"{end} {middle}{{of}}"
+    return Statistic((of,), compute, words, where or {}, by, units="", kind=kind, numbers=numbers, made=made)
 
 
 def _end(values: "xr.DataArray", over: Sequence[Hashable], end: str) -> "xr.DataArray":
     return values.max(over) if end == "largest" else values.min(over)
+
+
+def _flat(values: "xr.DataArray") -> Array:
+    """``(draw, setting)``."""
+    array = values.transpose(DRAW, ...).values
+    return array.reshape(len(array), -1)
 
 
 def deviation(
@@ -93,14 +121,30 @@ def deviation(
         worst: the largest over settings, not the mean.
     """
 
-    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
         measured, predicted = _pair(sample, statistic)
-        off = np.abs(measured / predicted - 1)
-        over = [dim for dim in off.dims if dim != DRAW]
-        return (off.max(over) if statistic.settings["worst"] else off.mean(over)).values
+        return _flat(measured / predicted - 1), None
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        off = np.abs(numbers(sample, statistic)[0])
+        return np.nanmax(off, axis=-1) if statistic.settings["worst"] else np.nanmean(off, axis=-1)
+
+    def made(
+        statistic: Statistic, values: Array, axis: None, ends: Ends, below: float, above: float, whole: Whole
+    ) -> Pair:
+        worst = statistic.settings["worst"]
+        low, high = ends(below / np.isfinite(values).sum() if worst else below)
+        away = np.maximum(np.maximum(low, -high), 0.0)  # as far from 0 as all that is not excluded
+        if not worst:  # seeds that scatter make the mean of absolute values larger, never smaller
+            return np.nanmean(away), whole(above)[1]
+        low, high = ends(above)
+        return np.nanmax(away), np.nanmax(np.maximum(np.abs(low), np.abs(high)))
 
     words = f"{'largest' if worst else 'mean'} relative deviation of {{of}} from {{prediction}}"
-    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction, "worst": worst})
+    settings = {"prediction": prediction, "worst": worst}
+    return Statistic(
+        (of,), compute, words, where or {}, by, settings=settings, kind="settings", numbers=numbers, made=made
+    )
 
 
 def ratio(of: Of, prediction: Of = None, where: Where | None = None, by: By = "mean") -> Statistic:
@@ -112,7 +156,7 @@ def ratio(of: Of, prediction: Of = None, where: Where | None = None, by: By = "m
         return np.exp(logs.mean([dim for dim in logs.dims if dim != DRAW])).values
 
     words = "geometric mean of {of} over {prediction}"
-    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction})
+    return Statistic((of,), compute, words, where or {}, by, settings={"prediction": prediction}, kind="logarithm")
 
 
 def agreement(
@@ -128,17 +172,39 @@ def agreement(
         by: how runs become one number; ``runs`` to judge each for itself.
     """
 
-    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+    def observed(sample: Sample, statistic: Statistic) -> "xr.DataArray":
+        of, other = statistic.of[0], statistic.settings["prediction"]
+        predicted = sample.observe(_predicted(of) if other is None else other, statistic.where)
+        off = sample.observe(of, statistic.where) / predicted - 1
+        return (abs(off) <= statistic.settings["tolerance"]).astype(float).where(np.isfinite(off))
+
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
         measured, predicted = _pair(sample, statistic)
-        near = np.abs(measured - predicted) <= statistic.settings["tolerance"] * np.abs(predicted)
-        known = np.isfinite(predicted) & (np.isfinite(measured) | (statistic.by != "runs"))
-        near = near.where(known)
-        return near.mean([dim for dim in near.dims if dim != DRAW]).values
+        return _flat((measured / predicted - 1).where(np.isfinite(predicted))), None
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        if statistic.by == "runs":
+            return sample.reduced(observed(sample, statistic), "mean", ()).values
+        off, _ = numbers(sample, statistic)
+        return np.nanmean(np.where(np.isnan(off), np.nan, np.abs(off) <= statistic.settings["tolerance"]), axis=-1)
+
+    def made(
+        statistic: Statistic, values: Array, axis: None, ends: Ends, below: float, above: float, whole: Whole
+    ) -> Pair:
+        width, known = statistic.settings["tolerance"], np.isfinite(values)
+        low, high = ends(below / known.sum())
+        within = (np.abs(low) <= width) & (np.abs(high) <= width)
+        low, high = ends(above / known.sum())
+        outside = (low > width) | (high < -width)
+        return within[known].mean(), 1 - outside[known].mean()
 
     what = "runs" if by == "runs" else "settings"
     words = f"share of {what} in which {{of}} is {{prediction}} within {100 * tolerance:g} %"
+    settings = {"prediction": prediction, "tolerance": tolerance}
+    if by == "runs":
+        return Statistic((of,), compute, words, where or {}, by, settings=settings, kind="mean", numbers=observed)
     return Statistic(
-        (of,), compute, words, where or {}, by, settings={"prediction": prediction, "tolerance": tolerance}
+        (of,), compute, words, where or {}, by, settings=settings, kind="settings", numbers=numbers, made=made
     )
 
 
@@ -193,15 +259,36 @@ def rate(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: S
 
 
 def order(of: Of, along: Of, where: Where | None = None, by: By = "mean", each: Sequence[str] = ()) -> Statistic:
-    """Spearman's correlation of an observable with a coordinate: 1 if it always grows along it; see `slope`."""
+    """Kendall's rank correlation of an observable with a coordinate: 1 if it always grows along it; see `slope`.
+
+    Of all pairs of points, those in order less those in reverse, over their number; a pair that the seeds cannot tell
+    apart is in the interval either way.
+    """
+
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
+        x, y, _ = _axes(sample, statistic, statistic.settings["each"])
+        first, second = np.triu_indices(x.shape[-1], 1)
+        sign = np.sign(x[..., second] - x[..., first])
+        found = sign * (y[..., second] - y[..., first])
+        found = np.where(sign == 0, np.nan, found)
+        return found.reshape(len(found), -1), None
 
     def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
-        x, y, dims = _axes(sample, statistic, statistic.settings["each"])
-        found = rank_correlation(x, y)
-        return np.nanmean(found.reshape(len(found), -1), axis=-1) if dims else found
+        return np.nanmean(np.sign(numbers(sample, statistic)[0]), axis=-1)
+
+    def made(_: Statistic, values: Array, axis: None, ends: Ends, below: float, above: float, whole: Whole) -> Pair:
+        known = np.isfinite(values)
+        up = np.where(ends(below / known.sum())[0] > 0, 1, -1)
+        down = np.where(ends(above / known.sum())[1] < 0, -1, 1)
+        return up[known].mean(), down[known].mean()
 
     words = "rank correlation of {of} with {along}"
-    return Statistic((of,), compute, words, where or {}, by, along, {"each": tuple(each)})
+    settings = {"each": tuple(each)}
+    if by == "runs" or "seed" in each:
+        return Statistic((of,), compute, words, where or {}, by, along, settings, kind="mean", limits=(-1.0, 1.0))
+    return Statistic(
+        (of,), compute, words, where or {}, by, along, settings, kind="settings", numbers=numbers, made=made
+    )
 
 
 def _axes(
@@ -229,33 +316,65 @@ def peak(
     With ``by="runs"`` each seed has a peak of its own and the mean of these is taken.
     """
 
-    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
-        values = sample.observe(statistic.of[0], statistic.where).astype(float)
+    def signed(sample: Sample, statistic: Statistic) -> tuple[Array, Array]:
         axis = sample.observe(statistic.along, statistic.where)
         (dim,) = axis.dims
-        sign = 1 if statistic.settings["end"] == "largest" else -1
-        if statistic.by == "runs":
-            at = (sign * values).fillna(-np.inf).argmax(dim)
-            return sample.reduced(axis.isel({dim: at}).astype(float), "mean", ()).values
+        values = sample.observe(statistic.of[0], statistic.where).astype(float)
         means = sample.reduced(values, statistic.by, (dim,)).transpose(DRAW, dim).values
-        best = np.where(np.isnan(means), -np.inf, sign * means).argmax(-1)
-        return axis.values.astype(float)[best]
+        return means if statistic.settings["end"] == "largest" else -means, axis.values.astype(float)
+
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
+        """How much each point is above each other."""
+        means, axis = signed(sample, statistic)
+        return (means[:, :, None] - means[:, None, :]).reshape(len(means), -1), axis
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        if statistic.by == "runs":
+            values = sample.observe(statistic.of[0], statistic.where).astype(float)
+            axis = sample.observe(statistic.along, statistic.where)
+            (dim,) = axis.dims
+            at = ((1 if statistic.settings["end"] == "largest" else -1) * values).fillna(-np.inf).argmax(dim)
+            return sample.reduced(axis.isel({dim: at}).astype(float), "mean", ()).values
+        means, axis = signed(sample, statistic)
+        return axis[np.where(np.isnan(means), -np.inf, means).argmax(-1)]
+
+    def made(_: Statistic, values: Array, axis: Array, ends: Ends, below: float, above: float, whole: Whole) -> Pair:
+        # A point is in the interval unless some other is above it for certain.
+        _, high = ends(min(below, above) / max(len(axis) - 1, 1))
+        high = np.where(np.isnan(high), 0.0, high).reshape(len(axis), len(axis))
+        kept = axis[(high >= 0).all(-1)]
+        return kept.min(), kept.max()
 
     words = f"{{along}} at which {{of}} is {end}"
-    return Statistic((of,), compute, words, where or {}, by, along, {"end": end})
+    if by == "runs":
+        return Statistic((of,), compute, words, where or {}, by, along, {"end": end}, kind="mean")
+    return Statistic(
+        (of,), compute, words, where or {}, by, along, {"end": end}, kind="settings", numbers=numbers, made=made
+    )
 
 
 def threshold(of: Of, along: str, level: float, where: Where | None = None, by: By = "mean") -> Statistic:
     """The largest value of a coordinate at which the runs' mean is at least a level; 0 if there is none."""
 
-    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+    def numbers(sample: Sample, statistic: Statistic) -> Numbers:
         axis = sample.observe(statistic.along, statistic.where)
         values = sample.observe(statistic.of[0], statistic.where).astype(float)
         means = sample.reduced(values, statistic.by, axis.dims).transpose(DRAW, *axis.dims).values
-        return np.max(np.where(means >= statistic.settings["level"], axis.values.astype(float), 0.0), axis=-1)
+        return means - statistic.settings["level"], axis.values.astype(float)
+
+    def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
+        above, axis = numbers(sample, statistic)
+        return np.max(np.where(above >= 0, axis, 0.0), axis=-1)
+
+    def made(_: Statistic, values: Array, axis: Array, ends: Ends, below: float, above: float, whole: Whole) -> Pair:
+        certain = ends(below)[0] >= 0
+        possible = ends(above / len(axis))[1] >= 0
+        return np.max(np.where(certain, axis, 0.0)), np.max(np.where(possible, axis, 0.0))
 
     words = f"largest {{along}} at which the {by} of {{of}} is at least {level:g}"
-    return Statistic((of,), compute, words, where or {}, by, along, {"level": level})
+    return Statistic(
+        (of,), compute, words, where or {}, by, along, {"level": level}, kind="settings", numbers=numbers, made=made
+    )
 
 
 def statistic(
@@ -266,6 +385,7 @@ def statistic(
     by: By = "mean",
     keep: Sequence[str] | None = None,
     units: str = "1",
+    kind: Literal["smooth", "mean", "logarithm", "own"] = "smooth",
     **settings: Any,  # noqa: ANN401
 ) -> Statistic:
     """A statistic of one's own: a function of the runs' means, one array for each observable.
@@ -280,6 +400,8 @@ def statistic(
         by: how runs become one number.
         keep: the dimensions that are not averaged; all of them if None.
         units: of the result.
+        kind: how its interval is found: ``smooth`` for a smooth function of means, ``mean`` for a mean of runs,
+            ``logarithm`` for the exponential of one, ``own`` for quantiles and extremes, which the bootstrap resamples.
         settings: passed on; a control may change them.
     """
 
@@ -288,7 +410,7 @@ def statistic(
         arrays = [array.transpose(DRAW, *sample.cube.dims, ..., missing_dims="ignore") for array in arrays]
         return np.asarray(function(*arrays, **self.settings))
 
-    return Statistic(of, compute, words, where or {}, by, settings=settings, units=units)
+    return Statistic(of, compute, words, where or {}, by, settings=settings, units=units, kind=kind)
 
 
 def plain(function: Callable[..., float], words: str, units: str = "1", **settings: Any) -> Statistic:  # noqa: ANN401
@@ -313,16 +435,3 @@ def fitted_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.f
         varies = np.where(good, x, -np.inf).max(-1) > np.where(good, x, np.inf).min(-1)
         x = np.where(good, x - x.sum(-1, keepdims=True) / n, 0.0)
         return np.where(varies, (x * y).sum(-1) / (x * x).sum(-1), np.nan)
-
-
-def rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's rank correlation along the last axis, pairs with a NaN left out; NaN with fewer than three."""
-    from scipy.stats import rankdata
-
-    x, y = np.broadcast_arrays(x, y)
-    good = np.isfinite(x) & np.isfinite(y)
-    ranks = [rankdata(np.where(good, value, np.inf), axis=-1) for value in (x, y)]  # NaN last, then left out
-    n = good.sum(-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a, b = (np.where(good, rank - np.where(good, rank, 0.0).sum(-1, keepdims=True) / n, 0.0) for rank in ranks)
-        return np.where(n[..., 0] >= 3, (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)), np.nan)

@@ -1,13 +1,16 @@
-"""Verdicts: supported, refuted or undecided, computed from a cube.
+"""Verdicts, computed from a cube.
 
-A claim is a statistic and the values of it that the theory allows. Its uncertainty is over seeds (bootstrap, BCa). It
-is supported when the whole interval is allowed, refuted when none of it is, undecided in between. Beside that, its
-control must fail by the same rule, and shuffling the measured values along the claim's axis must destroy it.
+A claim is a statistic and the values of it that are allowed. Its uncertainty is over seeds, see
+`dlatlas.judging.interval`. It is **supported** when the whole interval is allowed, its control fails by the same rule
+and its rival is excluded; **contradicted** when none of the interval is allowed by bounds that the theory or the paper
+states; **not reproduced** here when those bounds are ours; and **undecided** otherwise, with the reason.
 """
 
+import hashlib
+import inspect
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,53 +18,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlatlas.cubes.cube import with_fixed
-from dlatlas.declare.bounds import Bounds
-from dlatlas.declare.statistic import Statistic
+from dlatlas.declare.bounds import AtLeast, AtMost, Bounds
+from dlatlas.declare.claim import Exchangeable, Law, Other
+from dlatlas.declare.statistic import Statistic, combined
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity import chance
 from dlatlas.identity.streams import stream
-from dlatlas.judging.reduction import LeaveOneOut
+from dlatlas.judging.interval import CONFIDENCE, ROUND_OFF, Extreme, Uncertain, interval, obeyed, p_of, uncertain
 from dlatlas.judging.sample import Sample, Shuffle
 from dlatlas.judging.words import quantity
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dlatlas.declare.claim import Claim
+    from dlatlas.declare.claim import Claim, Identity
     from dlatlas.declare.study import Study
 
-Outcome = Literal["supported", "refuted", "undecided"]
+Outcome = Literal["supported", "contradicted", "not reproduced", "undecided"]
+OUTCOMES: Mapping[str, str] = {
+    "supported": "the whole interval is allowed, the control fails, the rival is excluded",
+    "contradicted": "the whole interval lies outside what the theorem or the paper states",
+    "not reproduced": "the whole interval lies outside what we expected of it in this setting",
+    "undecided": "neither, for the reason given",
+}
+"""What each says, for the page."""
 
-CONFIDENCE = 0.95
-DRAWS = 499
-"""Bootstrap draws of the seeds."""
-SHUFFLES = 199
-"""Permutations of the measured values; the smallest p-value is 1/200."""
+SEEDS = 10
+"""A verdict needs this many, unless the study says why fewer do."""
+SHUFFLES, MORE = 199, 1999
+"""Permutations of the measured values, and as many where p is near the level."""
 LEVEL = 0.05
-"""A claim whose permutation p-value exceeds this is not supported."""
-ROUND_OFF = 1e-9
-"""Relative: numbers this near to each other are the same but for the order of sums."""
+"""A claim is supported where its rival has a p-value below this."""
+CHANCE = (1 - CONFIDENCE) / 2
+"""The probability that an interval ends beyond a truth at the edge of what is allowed, on one side."""
 
 
-def outcome(interval: tuple[float, float], expected: Bounds) -> Outcome:
-    """Supported if the interval lies inside what is allowed, refuted if outside, undecided if it straddles."""
-    low, high = interval
+def placed(ends: tuple[float, float], expected: Bounds) -> Literal["inside", "outside", "astride"]:
+    """Where an interval lies; astride where it has no value."""
+    low, high = ends
     least, most = expected.bounds()
     if math.isnan(low) or math.isnan(high):
-        return "undecided"
+        return "astride"
     if least <= low and high <= most:
-        return "supported"
-    if high < least or low > most:
-        return "refuted"
-    return "undecided"
+        return "inside"
+    return "outside" if high < least or low > most else "astride"
 
 
 def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
     """The verdicts of all claims of a study, from its cube alone.
 
     Returns:
-        A record for ``verdict.json``: per claim the estimate, its interval, the control's, the permutation p-value
-        and the verdict with its reason; the study's verdict is refuted if any claim is, supported if all are.
+        A record for ``verdict.json``: per claim the estimate, its interval, the control's, the rival's p-value and the
+        verdict with its reason. The study's verdict is that of its principal claim, the first; beside it stand how many
+        hold, and how many would by chance if every truth lay at the edge of what is allowed.
 
     Raises:
         InputError: the cube lacks a variable that a claim needs.
@@ -74,76 +83,122 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
         except KeyError as error:
             raise InputError(f"study {cube.attrs.get('study')}: theory: {error.args[0]}") from error
         claims = [judge_claim(claim, cube, theory, study) for claim in study.claims]
-    outcomes = {record["verdict"] for record in claims}
-    whole = "refuted" if "refuted" in outcomes else "undecided" if "undecided" in outcomes else "supported"
+        identities = [verify(each, cube, theory, study) for each in study.identities]
     status = cube["status"].values
     words = cube["status"].attrs["flag_meanings"].split()
+    outcomes = [record["verdict"] for record in claims]
     return {
+        "schema": 2,
         "study": cube.attrs["study"],
         "title": study.title,
         "scale": cube.attrs["scale"],
-        "verdict": whole,
+        "verdict": outcomes[0],
+        "holds": outcomes.count("supported"),
+        "by_chance": CHANCE * sum(each != "undecided" for each in outcomes),
         "runs": int(status.size),
         "status": {word: int((status == value).sum()) for value, word in enumerate(words)},
         "claims": claims,
+        "identities": identities,
     }
 
 
 def judge_claim(
     claim: "Claim", cube: "xr.Dataset", theory: "xr.Dataset", study: "Study | None" = None
 ) -> dict[str, Any]:
-    """One claim: estimate, interval, control and permutation test."""
+    """One claim: estimate, interval, control and rival."""
     name = str(cube.attrs.get("study"))
-    for variable in claim.only:
-        if variable not in cube:
-            raise InputError(f"study {name}: claim {claim.name}: the cube has no variable {variable!r} to shuffle")
+    if isinstance(claim.rival, Exchangeable):
+        for variable in claim.rival.only:
+            if variable not in cube:
+                raise InputError(f"study {name}: claim {claim.name}: the cube has no variable {variable!r} to shuffle")
     sample = Sample(cube, theory, study.observables if study else {})
     key = f"{name}/{claim.name}"
-    with _told(name, claim.name):
-        estimate, interval = _estimated(claim.statistic, sample, key)
-        control, spread = _estimated(claim.control, sample, f"{key}/control")
-        shuffled = claim.statistic.values(sample.shuffled(permutations(claim, cube, key)))
-    p = p_value(estimate, shuffled, claim.expected)
+    with told_of(name, claim.name):
+        found = uncertain(claim.statistic, sample, key)
+        control = uncertain(claim.control, sample, f"{key}/control")
+        ends, spread = interval(found), interval(control)
+        rival = _against(claim, found, sample, key)
+    fails = placed(spread, claim.expected) == "outside"
+    seeds = int(cube.sizes.get("seed", 1))
+    verdict, reason = _conclude(claim, found, ends, control, fails, rival, seeds, study)
     least, most = claim.expected.bounds()
-    found, controlled = outcome(interval, claim.expected), outcome(spread, claim.expected)
-    verdict, reason = _conclude(found, controlled, p)
-    if lacking := _lacking(estimate, interval, cube):
-        verdict, reason = "undecided", lacking
-    elif found == "supported" and not math.isfinite(control):  # what is refuted is so without a control
-        verdict = "undecided"
-        reason = "the control has no value, so the test cannot tell the theory from its absence"
     return {
         "name": claim.name,
         "statement": claim.statement,
         "source": claim.source,
+        "digest": claim_digest(claim, study),
         "quantity": quantity(claim.statistic, study, cube),
         "expected": str(claim.expected),
+        "basis": claim.basis,
         "why": claim.why,
         "bounds": [_json(least), _json(most)],
-        "estimate": _json(estimate),
-        "interval": [_json(interval[0]), _json(interval[1])],
-        "seeds": int(cube.sizes.get("seed", 1)),
+        "estimate": _json(found.estimate),
+        "interval": [_json(ends[0]), _json(ends[1])],
+        "method": found.method,
+        "close": verdict != "undecided" and is_close(ends, claim.expected),
+        "seeds": seeds,
         "runs": int((cube["status"] <= 1).sum()),
         "verdict": verdict,
         "reason": reason,
         "control": {
             "statement": claim.because,
             "quantity": quantity(claim.control, study, cube),
-            "estimate": _json(control),
+            "estimate": _json(control.estimate),
             "interval": [_json(spread[0]), _json(spread[1])],
-            "fails": controlled == "refuted",
+            "fails": fails,
         },
-        "permutation": {
-            "along": claim.shuffle,
-            "draws": len(shuffled),
-            "p": p,
-            "still_supporting": float(np.mean([least <= value <= most for value in shuffled])),
-        },
+        "rival": rival,
     }
 
 
+def verify(each: "Identity", cube: "xr.Dataset", theory: "xr.Dataset", study: "Study | None" = None) -> dict[str, Any]:
+    """An identity: what it is on this cube, and whether it holds."""
+    name = str(cube.attrs.get("study"))
+    sample = Sample(cube, theory, study.observables if study else {})
+    with told_of(name, each.name):
+        value = float(each.statistic.values(sample)[0])
+    least, most = each.expected.bounds()
+    return {
+        "name": each.name,
+        "statement": each.statement,
+        "source": each.source,
+        "quantity": quantity(each.statistic, study, cube),
+        "expected": str(each.expected),
+        "estimate": _json(value),
+        "verified": bool(least <= value <= most),
+    }
+
+
+def claim_digest(claim: "Claim", study: "Study | None" = None) -> str:
+    """A digest of what a claim says in numbers: statistic, observables, bounds, control and rival; not of its prose."""
+    rival = claim.rival
+    against = rival.change(claim.statistic) if isinstance(rival, Other) else rival
+    looked = [part for each in (claim.statistic, claim.control) for leaf in each.leaves() for part in leaf.names()]
+    own = study.observables if study else {}
+    parts = [_said(part) for part in (claim.statistic, claim.expected, claim.basis, claim.control, against)]
+    parts += [_said(own[name]) for name in sorted(set(looked)) if name in own]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
+def _said(value: Any) -> str:  # noqa: ANN401
+    """A declaration as text that another process writes alike; functions by their source."""
+    if isinstance(value, Statistic):
+        fields = (value.of, value.where, value.by, value.along, value.settings, value.parts, value.function)
+        return f"{value.compute.__qualname__}({', '.join(map(_said, fields))})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_said(each)}" for name, each in sorted(value.items())) + "}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_said, value)) + "]"
+    if callable(value):
+        try:
+            return inspect.getsource(value).strip()
+        except (OSError, TypeError):
+            return getattr(value, "__name__", type(value).__name__)
+    return repr(value)
+
+
 @contextmanager
-def _told(study: str, claim: str) -> Iterator[None]:
+def told_of(study: str, claim: str) -> Iterator[None]:
     """Errors of a statistic in one line that names study and claim."""
     where = f"study {study}: claim {claim}"
     try:
@@ -158,69 +213,105 @@ def _told(study: str, claim: str) -> Iterator[None]:
         raise AtlasError(f"{where}: {type(error).__name__}: {error}") from error
 
 
-def _estimated(statistic: Statistic, sample: Sample, key: str) -> tuple[float, tuple[float, float]]:
-    """A statistic of a cube and its interval over draws of the seeds."""
-    estimate = float(statistic.values(sample)[0])
-    return estimate, bootstrap(statistic, sample, estimate, key)
+def _against(claim: "Claim", found: Uncertain, sample: Sample, key: str) -> dict[str, Any]:
+    """The rival's p-value: how likely the estimate is, if the rival is true."""
+    rival = claim.rival
+    if isinstance(rival, Law):
+        p = p_of(found, rival.value)
+        return {"kind": "law", "says": str(rival), "value": rival.value, "p": p}
+    if isinstance(rival, Other):
+        statistic = rival.change(claim.statistic)
+        ahead = uncertain(_ahead(claim.statistic, statistic, claim.expected), sample, f"{key}/rival")
+        p = p_of(ahead, 0.0)
+        estimate = float(statistic.values(sample)[0])
+        p = 1.0 if p is not None and ahead.estimate <= 0 else p
+        return {"kind": "other", "says": str(rival), "value": _json(estimate), "p": p}
+    return {"kind": "exchangeable", "says": str(rival), **_shuffled(claim, rival, found.estimate, sample, key)}
 
 
-def _conclude(found: Outcome, controlled: Outcome, p: float | None) -> tuple[Outcome, str]:
-    if found == "refuted":
-        return "refuted", "the whole interval lies outside what the theory allows"
-    if found == "undecided":
-        return "undecided", "the interval straddles the edge of what the theory allows"
-    if controlled != "refuted":
+def _ahead(statistic: Statistic, rival: Statistic, expected: Bounds) -> Statistic:
+    """By how much a rival misses what is expected, less what the claim does."""
+    if isinstance(expected, AtMost):
+        return rival - statistic
+    if isinstance(expected, AtLeast):
+        return statistic - rival
+    return combined(_further, "how much further {} than {}", rival, statistic, expected.value)
+
+
+def _further(rival: Any, claim: Any, value: Any) -> Any:  # noqa: ANN401
+    return np.abs(rival - value) - np.abs(claim - value)
+
+
+def _shuffled(claim: "Claim", rival: Exchangeable, estimate: float, sample: Sample, key: str) -> dict[str, Any]:
+    for draws in (SHUFFLES, MORE):
+        shuffled = claim.statistic.values(sample.shuffled(permutations(claim.name, rival, sample.cube, key, draws)))
+        p = p_value(estimate, shuffled, claim.expected)
+        if p is None or not LEVEL / 5 < p < 4 * LEVEL:
+            break
+    least, most = claim.expected.bounds()
+    return {
+        "along": rival.along,
+        "p": p,
+        "draws": len(shuffled),
+        "still_supporting": float(np.mean([least <= value <= most for value in shuffled])),
+    }
+
+
+def _conclude(
+    claim: "Claim",
+    found: Uncertain,
+    ends: tuple[float, float],
+    control: Uncertain,
+    fails: bool,
+    rival: Mapping[str, Any],
+    seeds: int,
+    study: "Study | None",
+) -> tuple[Outcome, str]:
+    if not math.isfinite(found.estimate):
+        return "undecided", "no value: the statistic is not defined on what was measured"
+    if seeds < 2:
+        return "undecided", "no interval: one seed"
+    if math.isnan(ends[0]):
+        return "undecided", "no interval: without some of the seeds the statistic has no value"
+    if seeds < SEEDS and not (study and study.few_seeds):
+        return "undecided", f"too few seeds: {seeds} of {SEEDS}"
+    place = placed(ends, claim.expected)
+    if place == "astride":
+        return "undecided", "the interval straddles the edge of what is allowed"
+    if place == "outside":
+        if claim.basis == "ours":
+            return "not reproduced", "the whole interval lies outside what we expected of it in this setting"
+        stated = "the theorem" if claim.basis == "theorem" else "the paper"
+        return "contradicted", f"the whole interval lies outside what {stated} states"
+    if not math.isfinite(control.estimate):
+        return "undecided", "the control has no value, so the test cannot tell the theory from its absence"
+    if not fails:
         return "undecided", "the control does not fail, so the test cannot tell the theory from its absence"
-    if p is not None and p > LEVEL:
-        return "undecided", f"shuffled measurements do as well (p = {p:.2g})"
-    return "supported", "the whole interval is allowed, the control fails, shuffling destroys it"
+    if rival["p"] is None:
+        return "undecided", "the rival has no p-value, so it is not excluded"
+    if rival["p"] >= LEVEL:
+        return "undecided", f"the rival is not excluded (p = {rival['p']:.2g})"
+    reason = "the whole interval is allowed, the control fails, the rival is excluded"
+    if isinstance(found, Extreme):
+        reason = f"every run of {seeds} seeds obeys it, so at least {obeyed(seeds):.0%} of all seeds do (95 %)"
+    return "supported", reason
 
 
-def _lacking(estimate: float, interval: tuple[float, float], cube: "xr.Dataset") -> str:
-    """What any verdict needs and this one does not have, "" if it has all."""
-    if not math.isfinite(estimate):
-        return "no value: the statistic is not defined on what was measured"
-    if math.isnan(interval[0]):
-        few = int(cube.sizes.get("seed", 1)) < 2
-        return "no interval: " + ("one seed" if few else "for some draws of the seeds the statistic has no value")
-    return ""
+def is_close(ends: tuple[float, float], expected: Bounds) -> bool:
+    """Whether an interval ends within half of its own width of an edge of what is allowed."""
+    low, high = ends
+    width = high - low
+    return width > 0 and any(
+        abs(end - edge) < width / 2 for end in ends for edge in expected.bounds() if math.isfinite(edge)
+    )
 
 
 def _json(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def bootstrap(statistic: Statistic, sample: Sample, estimate: float, key: str) -> tuple[float, float]:
-    """The 95 % interval of a statistic over draws of the seeds (BCa; Efron 1987), or NaN where there are too few.
-
-    Where every draw gives the same number the interval is that number; where leaving out one seed never changes it,
-    or has no value, the interval is that of the percentiles.
-    """
-    from scipy.stats import norm
-
-    seeds = int(sample.cube.sizes.get("seed", 1))
-    if math.isnan(estimate) or seeds < 2:
-        return math.nan, math.nan
-    drawn = statistic.values(sample.drawn(stream(key, "bootstrap").integers(0, seeds, (DRAWS, seeds))))
-    if not np.isfinite(drawn).all():
-        return math.nan, math.nan
-    if np.ptp(drawn) <= 1e-12 * max(1.0, abs(estimate)):
-        return estimate, estimate
-    tails = np.array([1 - CONFIDENCE, 1 + CONFIDENCE]) / 2
-    left_out = statistic.values(sample.drawn(LeaveOneOut(seeds)))
-    off = left_out.mean() - left_out
-    tie = ROUND_OFF * (abs(estimate) + np.ptp(drawn))  # of few seeds many draws are all of them in another order
-    near = (np.sum(drawn < estimate - tie) + np.sum(drawn <= estimate + tie)) / (2 * DRAWS)
-    bias, moved = norm.ppf(near), norm.ppf(near) + norm.ppf(tails)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        acceleration = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
-        levels = norm.cdf(bias + moved / (1 - acceleration * moved))
-    low, high = np.quantile(drawn, levels if np.isfinite(levels).all() else tails)
-    return float(low), float(high)
-
-
-def permutations(claim: "Claim", cube: "xr.Dataset", key: str) -> Shuffle:
-    """The shuffles of the measured variables along the claim's dimension, seed by seed.
+def permutations(name: str, rival: Exchangeable, cube: "xr.Dataset", key: str, draws: int = SHUFFLES) -> Shuffle:
+    """The shuffles of the measured variables along a rival's dimension, seed by seed.
 
     Within a seed one permutation serves all variables and all other dimensions, so that only the link between the
     axis and the measurement is cut. Coordinates and theory stay where they are.
@@ -228,16 +319,16 @@ def permutations(claim: "Claim", cube: "xr.Dataset", key: str) -> Shuffle:
     Raises:
         InputError: the cube has no such dimension.
     """
-    along = claim.shuffle
+    along = rival.along
     if along not in cube.dims:
-        raise InputError(f"claim {claim.name}: cannot permute along {along!r}: the cube has {list(cube.dims)}")
+        raise InputError(f"claim {name}: cannot permute along {along!r}: the cube has {list(cube.dims)}")
     rng = stream(key, "permutation")
     size, seeds = cube.sizes[along], cube.sizes.get("seed", 1)
     if "seed" in cube.dims and along != "seed":
-        orders = rng.permuted(np.tile(np.arange(size), (SHUFFLES * seeds, 1)), axis=1).reshape(SHUFFLES, seeds, size)
+        orders = rng.permuted(np.tile(np.arange(size), (draws * seeds, 1)), axis=1).reshape(draws, seeds, size)
     else:
-        orders = np.array([rng.permutation(size) for _ in range(SHUFFLES)])
-    return Shuffle(along, orders, claim.only)
+        orders = np.array([rng.permutation(size) for _ in range(draws)])
+    return Shuffle(along, orders, rival.only)
 
 
 def p_value(estimate: float, shuffled: NDArray[np.float64], expected: Bounds) -> float | None:
@@ -253,22 +344,32 @@ def p_value(estimate: float, shuffled: NDArray[np.float64], expected: Bounds) ->
     return float((1 + np.sum(near)) / (1 + len(missed)))
 
 
+def headline(record: Mapping[str, Any]) -> str:
+    """A study's verdict and how many of its claims hold: ``supported, 6 of 7 hold``."""
+    claims = record["claims"]
+    holds = sum(claim["verdict"] == "supported" for claim in claims)
+    return record["verdict"] if len(claims) == 1 else f"{record['verdict']}, {holds} of {len(claims)} hold"
+
+
 def summary(record: dict[str, Any]) -> str:
     """A study's verdict in one line a claim, for the terminal."""
-    lines = [f"{record['study']}: {record['verdict']}, {record['runs']:,} runs at scale {record['scale']}"]
+    lines = [f"{record['study']}: {headline(record)}, {record['runs']:,} runs at scale {record['scale']}"]
     for claim in record["claims"]:
         low, high = claim["interval"]
         lines.append(
-            f"  {claim['verdict']:<10} {claim['name']}: {show(claim['estimate'])} [{show(low)}, {show(high)}], "
+            f"  {claim['verdict']:<14} {claim['name']}: {show(claim['estimate'])} [{show(low)}, {show(high)}], "
             f"expected {claim['expected']}; control {show(claim['control']['estimate'])} "
-            f"{'fails' if claim['control']['fails'] else 'does not fail'}; {told(claim['permutation']['p'])}"
+            f"{'fails' if claim['control']['fails'] else 'does not fail'}; {told(claim['rival']['p'])}"
+            f"{'; close' if claim['close'] else ''}"
         )
+    for each in record["identities"]:
+        lines.append(f"  {'verified' if each['verified'] else 'BROKEN':<14} {each['name']}: {show(each['estimate'])}")
     return "\n".join(lines)
 
 
 def told(p: float | None) -> str:
-    """A p-value in words."""
-    return "no p" if p is None else f"p = {p:.3f}"
+    """A rival's p-value in words."""
+    return "no p" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def show(value: float | None) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, statistic
 from dltheory.measures.relaxation import relaxation_exponent
 from dltheory.measures.wrong_votes import DRAWS, wrong_votes
@@ -125,33 +125,35 @@ STUDY = Study(
         claim(
             "vote error is the binomial tail",
             "The vote on a coordinate is wrong with probability P(Bin(M-b, p) + Bin(b, 1-p) < M/2).",
-            "proof of theorem 2", average("squared_z", NEGATED).within(1.0, 0.1), shuffle="share", only=["vote_error"],
+            "proof of theorem 2", average("squared_z", NEGATED).within(1.0, 0.1),
+            rival=exchangeable("share", "vote_error"),
             fails=where("Coin tossers, in the same state at the start, err less.", attack="random_sign", step=0),
         ),
         claim(
             "error collapses on (1-2b/M)√M S",
             "For small S and many workers the error depends on b and M through (1-2b/M)√M S alone.", "central limit",
             statistic(lambda off: abs(off).mean(["workers", "share", "coordinate"]), "off_limit", words="mean |{of}|",
-                      where={**NEGATED, "step": 0}) <= 0.02, shuffle="share", only=["vote_error"],
+                      where={**NEGATED, "step": 0}) <= 0.02, rival=exchangeable("share", "vote_error"),
             fails=where("Coin tossers do not lie on this curve.", attack="random_sign"),
             why="exact error and limit differ by up to 0.01 at S = 0.2, counts by 0.01",
         ),
         claim(
             "noise floor is that of the chain", "Each coordinate moves by lr up or down; the late loss is that walk's.",
             "exact law of the walk, this study; tolerance: sampling",
-            average("over_exact", NEGATED).within(1.0, 0.07), shuffle="share", only=["loss_trace"],
+            average("over_exact", NEGATED).within(1.0, 0.07), rival=exchangeable("share", "loss_trace"),
             fails=where("Coin tossers leave a lower floor.", attack="random_sign"),
         ),
         claim(
             "noise floor falls like 1/((1-2b/M)√M)", "Negation and few workers raise it through (1-2b/M)√M alone.",
-            "theorem 2", exponent("ahead", "theory.lead", NEGATED).within(-1.0, 0.1), shuffle="share",
-            fails=where("Coin tossers do not follow (1-2b/M)√M.", attack="random_sign"), only=["loss_trace"],
+            "theorem 2", exponent("ahead", "theory.lead", NEGATED).within(-1.0, 0.1),
+            rival=exchangeable("share", "loss_trace"),
+            fails=where("Coin tossers do not follow (1-2b/M)√M.", attack="random_sign"),
             why="finite lr makes the exact exponent -0.98 here",
         ),
         claim(
             "coin tossers count as absent", "Random signs leave a floor like 1/((1-b/M)√M), finite up to b = M.",
             "drift (2/π)(1-b/M)√M S of the vote, this study",
-            exponent("late", "theory.coin_lead", TOSSED).within(-1.0, 0.1), shuffle="share", only=["loss_trace"],
+            exponent("late", "theory.coin_lead", TOSSED).within(-1.0, 0.1), rival=exchangeable("share", "loss_trace"),
             fails=but("Negating adversaries do not follow (1-b/M)√M.", of="ahead", where=NEGATED),
         ),
         claim(
@@ -159,19 +161,19 @@ STUDY = Study(
             "drift (2/π)(1-2b/M)√M S of the vote, this study",
             statistic(relaxation_exponent, "excess", "theory.lead", where=NEGATED, above=0, below=1, words="exponent "
                       "of the relaxation time in (1-2b/M)√M from {above:g} to {below:g}").within(-1.0, 0.15),
-            shuffle="share", only=["loss_trace"], why="the exact chain gives -0.95 here",
+            rival=exchangeable("share", "loss_trace"), why="the exact chain gives -0.95 here",
             fails=but("Above 2 most votes are right; the speed saturates at lr a step.", above=2, below=np.inf),
         ),
         claim(
             "training breaks at one half, not before",
             "The loss falls with b < M/2 negating adversaries, even (M-1)/2, and grows from (M+1)/2 on.",
-            "theorem 2", average("sided", NEGATED) >= 0.95, shuffle="share", only=["weight_norm"],
+            "theorem 2", average("sided", NEGATED) >= 0.95, rival=exchangeable("share", "weight_norm"),
             fails=where("Coin tossers do not break the training at one half.", attack="random_sign"),
         ),
         claim(
             "scaled gradients do not break the vote",
             "A worker that sends -10 M g has one vote: the loss falls with one of them, and with (M-1)/2.",
-            "section 1; Blanchard et al. 2017 for the mean", shuffle="share", only=["weight_norm"],
+            "section 1; Blanchard et al. 2017 for the mean", rival=exchangeable("share", "weight_norm"),
             expects=average("falls", {"aggregator": "vote", "attack": "scale", "share": (0.02, 0.49)}) >= 0.95,
             fails=where("A mean is turned round by one such worker, at every M.", aggregator="mean", share=0.02),
         ),
@@ -181,7 +183,7 @@ STUDY = Study(
             "proof of theorem 2, before lr and batch are chosen",
             statistic(worst, "loss_trace", "theory.loss_bound", "theory.lead", where=NEGATED, side="<",
                       keep=["workers", "share"], words="largest √(2dh mean loss) / bound, b {side} M/2") <= 1,
-            shuffle="share", only=["loss_trace"],
+            rival=exchangeable("share", "loss_trace"),
             fails=but("A majority of adversaries exceeds the bound with |1-2b/M|.", side=">"),
         ),
     ],

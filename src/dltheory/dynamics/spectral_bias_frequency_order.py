@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, choice, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import deviation, exponent
 from dltheory.data.circle_waves import FREQUENCIES, amplitudes
 from dltheory.measures.crossing import first_below
@@ -87,26 +87,27 @@ STUDY = Study(
         claim(
             "low frequencies first", "Frequencies are learnt in their order although amplitudes rise with frequency.",
             "section 3; xu2019b",
-            exponent("half", "frequency", PLAIN) >= 1.0, shuffle="frequency", why="at least in proportion",
+            exponent("half", "frequency", PLAIN) >= 1.0, rival=exchangeable("frequency"), why="at least in proportion",
             fails=where("With Fourier features up to 16 there is no such order.", harmonics=16),
         ),
         claim(
             "square of the frequency", "With both layers trained the time grows as k².",
             "basri2019, theorem 4; eigenvalues of the tangent kernel on the circle go as k⁻²",
-            exponent("half", "frequency", {**PLAIN, "frequency": (4, None)}).within(2.0, 0.3), shuffle="frequency",
+            exponent("half", "frequency", {**PLAIN, "frequency": (4, None)}).within(2.0, 0.3),
+            rival=exchangeable("frequency"),
             fails=where("With Fourier features it does not grow.", harmonics=16),
         ),
         claim(
             "kernel times",
             "The times themselves are those of the infinitely wide network's kernel, ln ½ / ln(1 - η λ_k).",
             "jacot2018; kernel gradient flow in the eigenbasis",
-            deviation("half", where=PLAIN) <= 0.15, shuffle="frequency",
+            deviation("half", where=PLAIN) <= 0.15, rival=exchangeable("frequency"),
             fails=where("A target of size 1 moves the features, and the times with them.", scale=1.0),
         ),
         claim(
             "output layer only", "So are those of the output layer alone, whose eigenvalues go as k⁻⁴.",
             "arc-cosine kernel of order 1 on the circle (cho2009); slope 4.006 for k of 20 on",
-            deviation("half", where={**OUTER, "frequency": (None, 4)}) <= 0.15, shuffle="frequency",
+            deviation("half", where={**OUTER, "frequency": (None, 4)}) <= 0.15, rival=exchangeable("frequency"),
             fails=where("Those of both layers with a target of size 1 are not the kernel's.",
                         **MOVING, frequency=(4, None)),
         ),

@@ -11,7 +11,7 @@ Corrections of the catalogue, by its audit:
 
 from typing import TYPE_CHECKING
 
-from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
+from dlatlas import Study, but, claim, count, derived, exchangeable, instead, number, panel, variable, where
 from dlatlas.judging.statistics import average, deviation, exponent, largest, smallest
 from dltheory.measures.cut_by_units import FOLDS, NOISE, PLANE, cut_by_units
 
@@ -72,18 +72,18 @@ STUDY = Study(
         claim(
             "one layer", "A random layer breaks a segment N/π times the angle between its ends, biases included.",
             "probability that a Gaussian hyperplane separates two points; derived",
-            deviation("breaks", where={"depth": 1, **START}) <= 0.05, shuffle="network", only=["breaks"],
+            deviation("breaks", where={"depth": 1, **START}) <= 0.05, rival=exchangeable("network", "breaks"),
             fails=where("More layers with as many units break it less often.", depth=(4, None)),
         ),
         claim(
             "linear on lines", "Breaks on a line grow as the number of units.", "theorem 1",
-            exponent("breaks", "neurons", SHALLOW).within(1.0, 0.1), shuffle="network", only=["breaks"],
+            exponent("breaks", "neurons", SHALLOW).within(1.0, 0.1), rival=exchangeable("network", "breaks"),
             fails=but("Regions on a plane grow faster.", of="regions"),
         ),
         claim(
             "quadratic on planes", "Regions on a plane grow as its square.",
             "hanin2019b, theorem 5: N^k/k! in k dimensions, up to constants",
-            exponent("regions", "neurons", SHALLOW).within(2.0, 0.25), shuffle="network", only=["regions"],
+            exponent("regions", "neurons", SHALLOW).within(2.0, 0.25), rival=exchangeable("network", "regions"),
             fails=but("Breaks on a line grow slower.", of="breaks"),
         ),
         claim(
@@ -91,19 +91,19 @@ STUDY = Study(
             "In one to eight layers of 16 units or more, breaks a unit are equal up to a factor of two.",
             "theorem 1; the factor by the audit",
             largest("per_unit", START, by="mean") / smallest("per_unit", START, by="mean") <= 2.0,
-            shuffle="network", only=["breaks"],
+            rival=exchangeable("network", "breaks"),
             fails=instead("Ten folds of a sawtooth have a thousand times the breaks of one.",
                           average("sawtooth", {"noise": 0.0}) / FOLDS),
         ),
         claim(
             "also after training", "Before and after training there are at most a few breaks a unit.", "section 4",
-            largest("per_unit", by="mean") <= 3.0, shuffle="network", only=["breaks"],
+            largest("per_unit", by="mean") <= 3.0, rival=exchangeable("network", "breaks"),
             fails=but("The sawtooth has fifty.", of="sawtooth_per_unit"),
         ),
         claim(
             "sawtooth is fragile", "Noise of 30 % on its weights leaves less than a tenth of the sawtooth's breaks.",
             "figure 2; the size by the audit",
-            largest("left", {"noise": 0.3}, by="mean") <= 0.1, shuffle="noise",
+            largest("left", {"noise": 0.3}, by="mean") <= 0.1, rival=exchangeable("noise"),
             fails=where("Noise of a tenth of a per cent leaves all of them.", noise=0.001),
         ),
     ],

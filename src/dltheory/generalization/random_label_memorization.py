@@ -12,7 +12,7 @@ Corrections of the catalogue, measured by its audit before this study was writte
 
 from typing import TYPE_CHECKING
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import average, largest, most, smallest, statistic
 from dltheory.measures.explicit_network import construction
@@ -88,37 +88,37 @@ STUDY = Study(
         claim(
             "everything is fitted",
             "The training error is zero whatever the share of random labels, weight decay up to 5e-4.", "section 2",
-            largest("fitted", where=MILD) <= 0.002, shuffle="width", why="one example of 500",
+            largest("fitted", where=MILD) <= 0.002, rival=exchangeable("width"), why="one example of 500",
             fails=where("Two hidden units do not fit them.", width=2),
         ),
         claim(
             "in comparable time", "Random labels take at most ten times as long as true ones.",
             "section 2.2: a small constant factor",
-            average("in_time", where={**PLAIN, "label_noise": 1.0}) >= 0.95, shuffle="width",
+            average("in_time", where={**PLAIN, "label_noise": 1.0}) >= 0.95, rival=exchangeable("width"),
             fails=where("Two hidden units never get there.", width=2),
         ),
         claim(
             "test error goes to chance", "With all labels random the test error is that of guessing.", "figure 1c",
-            average("unseen", where={**MILD, "label_noise": 1.0}).within(CHANCE, 0.03), shuffle="label_noise",
+            average("unseen", where={**MILD, "label_noise": 1.0}).within(CHANCE, 0.03), rival=exchangeable("label_noise"),
             fails=where("With true labels it is not.", label_noise=0.0),
         ),
         claim(
             "on the line", "In between the test error is close to the line (1 - q) e₀ + 0.9 q.",
             "figure 1c, read as a line by the catalogue",
             most(largest("over_line", PLAIN, by="mean"), -smallest("over_line", PLAIN, by="mean")) <= 0.1,
-            shuffle="label_noise", fails=but("At initialisation it does not hang on q.", of="first_over_line"),
+            rival=exchangeable("label_noise"), fails=but("At initialisation it does not hang on q.", of="first_over_line"),
         ),
         claim(
             "mild weight decay hardly matters",
             "Weight decay of 5e-4 changes the test error little against what random labels do.", "section 3",
             statistic(effect, "unseen",
                       words="mean change of the test error by weight decay {decay} over its range in q",
-                      where=NETWORK, decay=5e-4) <= 0.05, shuffle="label_noise",
+                      where=NETWORK, decay=5e-4) <= 0.05, rival=exchangeable("label_noise"),
             fails=but("Weight decay of 5e-3, too strong to fit, does change it.", decay=5e-3),
         ),
         claim(
             "2n + d weights", "The explicit network of 2n + d weights fits any labels to round-off.", "theorem 1",
-            largest("construction", where={"arithmetic": "float64"}) <= 1e-6, shuffle="arithmetic",
+            largest("construction", where={"arithmetic": "float64"}) <= 1e-6, rival=exchangeable("arithmetic"),
             fails=where("float32 cannot solve its system.", arithmetic="float32"),
         ),
     ],

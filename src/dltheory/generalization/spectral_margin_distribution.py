@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, flag, instead, number, panel, variable
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, flag, instead, number, panel, variable
 from dlatlas.judging.statistics import average, largest, most, order
 from dltheory.theory.spectral_margins import distance, growth, scale, tracking
 
@@ -133,20 +133,20 @@ STUDY = Study(
         claim(
             "random is nearer zero",
             "Normalised margins of random labels lie below those of true labels, at equal training loss.", "figure 2",
-            average("below") >= 0.5, shuffle="condition", why="a convention: half of the mass apart",
+            average("below") >= 0.5, rival=exchangeable("condition"), why="a convention: half of the mass apart",
             fails=but("Raw margins of the random network, one layer scaled by 10, must not lie below.",
                       of="scaled_below"),
         ),
         claim(
             "raw margins tell less", "At equal training loss raw margins separate the two less than half as well.",
             "figure 2; the catalogue: raw margins are not ordered",
-            average("raw_below") / average("below") <= 0.5, shuffle="condition",
+            average("raw_below") / average("below") <= 0.5, rival=exchangeable("condition"),
             fails=instead("Margins over the Lipschitz product alone, a normalisation too, must separate as well.",
                           average("lipschitz_below") / average("below")),
         ),
         claim(
             "random labels are alike", "Random labels give nearly one curve: digits, noise inputs, MNIST-1D.",
-            "figure 3", shuffle="condition",
+            "figure 3", rival=exchangeable("condition"),
             expects=most(average("random_noise"), average("random_mnist1d")) / average("true_random") <= 0.5,
             fails=instead("True labels must be as far from the other random sets.",
                           most(average("true_noise"), average("true_mnist1d")) / average("true_random")),
@@ -155,14 +155,14 @@ STUDY = Study(
             "Lipschitz tracks excess risk",
             "Over training the Lipschitz product rises in proportion to test minus training error.", "figure 1",
             average("with_excess", where=DIGITS) >= 0.8, why="the catalogue's figure, an observation",
-            shuffle="step", only=["lipschitz_product"],
+            rival=exchangeable("step", "lipschitz_product"),
             fails=instead("It is not the test error that it tracks: with true labels that falls.",
                           average("with_error", where=TRUE)),
         ),
         claim(
             "the margin takes up the growth", "Over the margin, the Lipschitz product no longer grows.", "figure 1",
             1 - average("margin_growth", where=DIGITS) / average("growth", where=DIGITS) <= 0.25,
-            shuffle="step", only=["margin_quantiles"],
+            rival=exchangeable("step", "margin_quantiles"),
             fails=instead("Without the margin all of the growth must be left.",
                           average("growth", where=DIGITS) / average("growth", where=DIGITS)),
         ),
@@ -170,13 +170,13 @@ STUDY = Study(
             "order of test errors",
             "The normalised quantile margin orders the test errors of four levels of label noise.", "theorem 1.1",
             order("tenth", "error", where=DIGITS, by="runs", each=["seed"]) <= -0.9,
-            shuffle="condition", only=["normalised_margin_quantiles"],
+            rival=exchangeable("condition", "normalised_margin_quantiles"),
             fails=but("Raw, with one layer of the random network scaled, the order must be lost.", of="scaled_tenth"),
         ),
         claim(
             "invariance", "Scaling a layer leaves the normalised margins of a bias-free ReLU network unchanged.",
             "positive homogeneity",
-            largest("change") <= 1e-5, shuffle="seed", only=["scaled_normalised_quantile"], why="weights are float32",
+            largest("change") <= 1e-5, rival=exchangeable("seed", "scaled_normalised_quantile"), why="weights are float32",
             fails=but("Raw margins must change, by the factor.", of="raw_change"),
         ),
     ],

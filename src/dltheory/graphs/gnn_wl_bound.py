@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlatlas import Study, choice, claim, count, derived, panel, variable, where
+from dlatlas import Study, choice, claim, count, derived, exchangeable, panel, variable, where
 from dlatlas.judging.statistics import average, largest
 from dltheory.measures.output_classes import SAME
 from dltheory.models.classes_of_graphs import ROUNDS, classes, graphs_of
@@ -88,38 +88,38 @@ STUDY = Study(
         claim(
             "bound", "Graphs that k rounds of the test cannot separate get equal outputs after k layers.",
             "lemma 2; for GCN with the degrees as first colours",
-            largest("gap", {"features": ["constant", "degree"]}) <= SAME, shuffle="features",
+            largest("gap", {"features": ["constant", "degree"]}) <= SAME, rival=exchangeable("features"),
             fails=where("Random features separate such graphs.", features="random"),
         ),
         claim(
             "sums reach the test", "With sums, tanh and width 8 or more random weights have the test's classes.",
             "theorem 3; injective for almost all weights since tanh is analytic",
-            average("same", PLAIN) >= 0.99, shuffle="activation",
+            average("same", PLAIN) >= 0.99, rival=exchangeable("activation"),
             fails=where("ReLU is not analytic: dead units merge graphs.", activation="relu"),
             why="probability 1 up to ties closer than the tolerance",
         ),
         claim(
             "maximum is coarser", "With the maximum graphs are merged that the test separates, and none is split.",
             "section 5.3; degrees as features",
-            average("coarser", {**PLAIN, "aggregation": "max", "features": "degree"}) >= 0.95, shuffle="aggregation",
+            average("coarser", {**PLAIN, "aggregation": "max", "features": "degree"}) >= 0.95, rival=exchangeable("aggregation"),
             fails=where("Sums merge nothing.", aggregation="sum"),
         ),
         claim(
             "mean and maximum are blind", "On constant features mean and maximum give every graph the same output.",
             "sections 5.2 and 5.3; the sum over nodes is of equal terms, all graphs have 7 nodes",
-            largest("classes", {**PLAIN, "aggregation": ["mean", "max"]}) <= 1, shuffle="aggregation", only=["classes"],
+            largest("classes", {**PLAIN, "aggregation": ["mean", "max"]}) <= 1, rival=exchangeable("aggregation", "classes"),
             fails=where("Sums count the neighbours.", aggregation="sum"),
         ),
         claim(
             "GCN is ahead", "GCN reads degrees: its first layer separates graphs that one round of the test cannot.",
             "kipf2017, equation 2: weights 1/√((d+1)(d'+1)); derived",
             average("ahead", {**PLAIN, "aggregation": "gcn", "round": 1}) >= 0.95,
-            shuffle="aggregation", only=["split"], fails=where("Sums do not.", aggregation="sum"),
+            rival=exchangeable("aggregation", "split"), fails=where("Sums do not.", aggregation="sum"),
         ),
         claim(
             "random features break it", "Random features separate regular graphs; message passing without them cannot.",
             "murphy2019 (identifiers); regular graphs stay of one colour",
-            average("ahead", {**ALIKE, "features": "random"}) >= 0.99, shuffle="features", only=["split"],
+            average("ahead", {**ALIKE, "features": "random"}) >= 0.99, rival=exchangeable("features", "split"),
             fails=where("With constant features none is.", features="constant"),
         ),
     ],

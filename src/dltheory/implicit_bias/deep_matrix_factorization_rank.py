@@ -12,7 +12,7 @@ Corrections of the catalogue, by its audit:
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import agreement, average
 from dltheory.theory.deep_linear import eigenvalue_path
 
@@ -107,38 +107,38 @@ STUDY = Study(
             "law of singular values",
             "Each singular value moves at the rate of the law, in completion and at every step.", "theorem 3",
             agreement("rate", 0.05, "law", {**PART, **SMALL, "factors": (2, None)}, by="runs") >= 0.95,
-            shuffle="step", only=["rate"],
+            rival=exchangeable("step", "rate"),
             fails=but("Without the factor of depth it is another rate.", prediction="bare"),
         ),
         claim(
             "one by one",
             "Eigenvalues of a fully seen matrix follow ds/dt = N s^(2-2/N) (λ - s), one after the other.", "chou2024",
-            average("on_path", {**FULL, **SMALL, "factors": (3, None)}) >= 0.95, shuffle="step", only=["singular"],
+            average("on_path", {**FULL, **SMALL, "factors": (3, None)}) >= 0.95, rival=exchangeable("step", "singular"),
             fails=but("The path of two factors is another.", of="on_other_path"),
         ),
         claim(
             "low rank", "Three and four factors complete a matrix of rank 2 by one of nearly that rank.", "section 4",
-            average("rank", {**HALF, "observed": [0.3, 0.5], "factors": [3, 4]}) <= 4.0, shuffle="factors",
+            average("rank", {**HALF, "observed": [0.3, 0.5], "factors": [3, 4]}) <= 4.0, rival=exchangeable("factors"),
             why="the audit's pilot values, 2.2 to 3.5, and a margin",
             fails=where("One factor, which has no such bias.", factors=1),
         ),
         claim(
             "one factor learns nothing unseen", "A single matrix keeps its start in the unseen entries.",
             "the gradient is zero there",
-            average("unseen", {**HALF, "factors": 1}) >= 0.99, shuffle="factors",
+            average("unseen", {**HALF, "factors": 1}) >= 0.99, rival=exchangeable("factors"),
             fails=where("Three factors learn them.", factors=3),
         ),
         claim(
             "better than the nuclear norm",
             "With half of the entries seen, three factors complete better than the least nuclear norm.", "figure 2",
-            average("over_nuclear", {**HALF, "factors": 3}, by="log mean") <= 1.0, shuffle="factors", only=["error"],
+            average("over_nuclear", {**HALF, "factors": 3}, by="log mean") <= 1.0, rival=exchangeable("factors", "error"),
             fails=where("One factor does not.", factors=1),
         ),
         claim(
             "two factors find the nuclear minimum",
             "With half of the entries seen, two factors from a tiny start end near the least nuclear norm.",
             "gunasekar2017, conjecture; arora2019, figure 1, for plentiful data",
-            average("apart", {**HALF, **TINY, "factors": 2}) <= 0.1, shuffle="observed_setting",
+            average("apart", {**HALF, **TINY, "factors": 2}) <= 0.1, rival=exchangeable("observed_setting"),
             fails=where("With a fifth of them it does not.", observed=0.2),
         ),
     ],

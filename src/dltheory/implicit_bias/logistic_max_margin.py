@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
+from dlatlas import Study, but, claim, count, derived, exchangeable, instead, number, panel, variable, where
 from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import average, exponent, slope
 from dltheory.theory.hard_margin import log_clock
@@ -148,31 +148,31 @@ STUDY = Study(
     claims=[
         claim(
             "norm slope", "The norm grows as ln t / γ.", "theorem 3 and 5",
-            slope("grown", "theory.tau", STEPS, **RUNS, log="x").within(1.0, 0.1), shuffle="step", only=["norm"],
+            slope("grown", "theory.tau", STEPS, **RUNS, log="x").within(1.0, 0.1), rival=exchangeable("step", "norm"),
             why="corrections of O(1/ln t): about 5 % here",
             fails=where("With the polynomial tail (1+z)^-2 it grows as a power of t, t^(1/4).", **POLY),
         ),
         claim(
             "risk slope", "The risk falls as 1/t.", "theorem 5",
-            exponent("risk", "theory.tau", STEPS, **RUNS).within(-1.0, 0.1), shuffle="step", only=["train_loss"],
+            exponent("risk", "theory.tau", STEPS, **RUNS).within(-1.0, 0.1), rival=exchangeable("step", "train_loss"),
             fails=where("With the polynomial tail it falls as t^(-1/2).", **POLY),
         ),
         claim(
             "angle exponent", "1 - cos(w, ŵ) falls as 1/ln² t.", "theorem 5",
             exponent("turned", "theory.flow_clock", FLOW, each=["dimension"]).within(-2.0, 0.5),
-            shuffle="step", only=["misalignment"], why="twice the tolerance of the angle itself",
+            rival=exchangeable("step", "misalignment"), why="twice the tolerance of the angle itself",
             fails=where("With the polynomial tail w converges to another direction.", **POLY),
         ),
         claim(
             "margin exponent", "The margin of w/|w| approaches γ as 1/ln t.", "theorem 5",
             exponent("missing", "theory.flow_clock", FLOW, each=["dimension"]).within(-1.0, 0.25),
-            shuffle="step", only=["reached_margin"], why="half-way to 1/sqrt(ln t)",
+            rival=exchangeable("step", "reached_margin"), why="half-way to 1/sqrt(ln t)",
             fails=where("With the polynomial tail the margin stays below γ.", **POLY),
         ),
         claim(
             "support identity", "(η/n) exp(-z·w̃) = α on the support vectors, weighted by α.",
             "theorem 4, with the factor n of the mean loss",
-            average("support_error", FLOW) <= 0.25, shuffle="step", only=["score"],
+            average("support_error", FLOW) <= 0.25, rival=exchangeable("step", "score"),
             why="single ratios of .7 to 1.1 are typical at t = 3e5",
             fails=but("The catalogue's form without 1/n must fail, the loss being a mean.", of="sum_error"),
         ),
@@ -180,13 +180,13 @@ STUDY = Study(
             "one limit", "The limit of w/|w| does not depend on the start: differences vanish as 1/ln t.",
             "theorem 3; the direction only, not the offset w̃",
             exponent("starts_apart", "theory.flow_clock", ANY_START, each=["dimension"]) <= -0.75,
-            shuffle="step", only=["weight"], why="-1, or faster where the support vectors span the space",
+            rival=exchangeable("step", "weight"), why="-1, or faster where the support vectors span the space",
             fails=but("The distance of w itself must not vanish: the offset depends on the start.", of="offsets_apart"),
         ),
         claim(
             "step size", "The step size sets the time ηt and nothing else, so it has no part in the limit.",
             "theorem 3; the step below stability",
-            average("abreast", ANY_STEP) / average("left", ANY_STEP) <= 0.1, shuffle="step", only=["weight"],
+            average("abreast", ANY_STEP) / average("left", ANY_STEP) <= 0.1, rival=exchangeable("step", "weight"),
             why="a tenth of the way that is left",
             fails=instead("At equal numbers of steps the larger step must be ahead.",
                           average("ahead", ANY_STEP) / average("left", ANY_STEP)),
@@ -194,7 +194,7 @@ STUDY = Study(
         claim(
             "validation loss", "The validation loss grows as ln t times E max(0, -z·ŵ).", "section 4.1",
             (slope("unseen", "theory.tau", WIDE, **RUNS, log="x") / average("hinge", WIDE)).within(1.0, 0.2),
-            shuffle="step", only=["test_loss"],
+            rival=exchangeable("step", "test_loss"),
             why="10 % as for the norm, and as much for the direction, still 0.1 rad off",
             fails=instead("The training loss, all examples being on the right side, must not grow.",
                           slope("risk", "theory.tau", WIDE, **RUNS, log="x") / average("hinge", WIDE)),

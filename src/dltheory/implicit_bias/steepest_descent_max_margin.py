@@ -11,7 +11,7 @@ Corrections of the catalogue, from its audit:
 
 from typing import Any
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import exponent, largest, slope, smallest
 from dlatlas.optimizers.orders import ORDERS
 from dltheory.measures.margins_in_norms import inverse_orders, margins_in_norms, opposite_gap, own_gap, own_last
@@ -84,46 +84,46 @@ STUDY = Study(
     claims=[
         claim(
             "own norm", "With steps divided by the loss the margin in the own norm is the largest, from both starts.",
-            "theorem 5", smallest("last", SCALED, by="mean") >= 0.98, shuffle="method",
+            "theorem 5", smallest("last", SCALED, by="mean") >= 0.98, rival=exchangeable("method"),
             fails=but("Measured in l2 it is not.", of="euclidean"),
         ),
         claim(
             "no other norm", "In any other of the five norms the margin stays below the largest, on every data set.",
             "figure 1; generic data",
-            largest("others", SCALED) <= 0.97, shuffle="method", fails=but("In the own norm it does not.", of="last"),
+            largest("others", SCALED) <= 0.97, rival=exchangeable("method"), fails=but("In the own norm it does not.", of="last"),
         ),
         claim(
             "mirror descent", "Mirror descent with potential |w|_p^p reaches the largest l_p margin.",
-            "sun2023, theorem 9", smallest("last", MIRROR, by="mean") >= 0.98, shuffle="method",
+            "sun2023, theorem 9", smallest("last", MIRROR, by="mean") >= 0.98, rival=exchangeable("method"),
             fails=but("Measured in l2 it does not.", of="euclidean"),
         ),
         claim(
             "1/t with steps divided by the loss",
             "Gradient descent with steps divided by the loss closes the gap as 1/t.", "ji2021, theorem 5",
-            exponent("gap", "step", {**SCALED, **LATE, "norm": "l2"}).within(-1.0, 0.15), shuffle="step",
+            exponent("gap", "step", {**SCALED, **LATE, "norm": "l2"}).within(-1.0, 0.15), rival=exchangeable("step"),
             fails=where("Divided by √t as well, it closes more slowly.", **DECAYING),
         ),
         claim(
             "1/t² with dual acceleration", "Momentum that accelerates the dual closes it as 1/t², up to a logarithm.",
             "ji2021b, theorem 1", exponent("gap", "step", {**DUAL, "step": (100, 10_000)}).within(-2.0, 0.3),
-            shuffle="step", fails=where("Without momentum it is slower.", **SCALED, norm="l2"),
+            rival=exchangeable("step"), fails=where("Without momentum it is slower.", **SCALED, norm="l2"),
         ),
         claim(
             "ln t / √t with decaying steps",
             "With steps divided by the loss and √t the gap is at most of order ln t / √t.", "nacson2019, theorem 5",
-            exponent("gap", "theory.root_rate", {**DECAYING, **LATE}) >= 1.0, shuffle="step",
+            exponent("gap", "theory.root_rate", {**DECAYING, **LATE}) >= 1.0, rival=exchangeable("step"),
             fails=where("Fixed steps are slower.", **FIXED),
         ),
         claim(
             "1/ln t with fixed steps", "With fixed steps the gap is at most of order 1 / ln t.",
             "gunasekar2018, theorem 5; soudry2018, theorem 5",
-            exponent("gap", "theory.log_rate", {**FIXED, **LATE}) >= 1.0, shuffle="step",
+            exponent("gap", "theory.log_rate", {**FIXED, **LATE}) >= 1.0, rival=exchangeable("step"),
             fails=but("In the opposite norm a gap remains.", of="opposite_gap"),
         ),
         claim(
             "norm grows as ln t", "With fixed steps the norm grows as ln t over the largest margin.",
             "soudry2018, theorem 3; gunasekar2018",
-            slope("growth", "theory.growth", {**FIXED, **LATE}).within(1.0, 0.1), shuffle="step",
+            slope("growth", "theory.growth", {**FIXED, **LATE}).within(1.0, 0.1), rival=exchangeable("step"),
             fails=where("Divided by the loss, steps make it grow in proportion to t.", **SCALED),
         ),
     ],

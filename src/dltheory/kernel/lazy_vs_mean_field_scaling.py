@@ -11,7 +11,7 @@ Corrections of the catalogue:
 
 from typing import TYPE_CHECKING, Any
 
-from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent
 from dltheory.measures.crossing import half_time
 from dltheory.measures.linearised_twin import linearised_twin
@@ -40,7 +40,7 @@ def law(name: str, says: str, source: str, of: str, runs: dict[str, Any], power:
     falls = where("On the tangent-kernel scaling it vanishes with the width.", scale_exponent=0.5)
     along, control = ("width", still) if runs is TANGENT else ("setting", falls)
     expected = exponent(of, "width", runs, by="log mean").within(power, tolerance)
-    return claim(name, says, source, expected, shuffle=along, only=[of], fails=control)
+    return claim(name, says, source, expected, rival=exchangeable(along, of), fails=control)
 
 
 STUDY = Study(
@@ -105,7 +105,7 @@ STUDY = Study(
             "distance 1/α at fixed N", "From α = √N up, the distance to the linearised net falls like 1/α at fixed N.",
             "theorems 2.2 and 2.3",
             exponent("linear_gap", "alpha", {**PLAIN, "scale_exponent": (0.5, None)}, by="log mean", each=["width"])
-            .within(-1.0, 0.2), shuffle="setting", only=["linear_gap"],
+            .within(-1.0, 0.2), rival=exchangeable("setting", "linear_gap"),
             fails=where("In pairs of opposite sign the first order cancels, and it falls like 1/α².", symmetric=True),
         ),
         claim(
@@ -113,13 +113,13 @@ STUDY = Study(
             "In the clock of the plain loss, half the loss is learnt in a time proportional to 1/α².",
             "section 1: the loss divided by α² has a limit",
             exponent("plain_half_time", "alpha", PLAIN, by="log mean", each=["width"]).within(-2.0, 0.1),
-            shuffle="setting", fails=but("In that of the loss over α² it is of order one at every α.", of="half_time"),
+            rival=exchangeable("setting"), fails=but("In that of the loss over α² it is of order one at every α.", of="half_time"),
         ),
         claim(
             "mean field beats the kernel",
             "On a single-index target the net at α = 1 has a smaller test loss than its kernel method.",
             "mei2018; chizat2019, section 3", average("advantage", MEAN_FIELD, by="log mean") <= 0.8,
-            shuffle="setting", only=["test_loss"], why="a fifth smaller is called better here",
+            rival=exchangeable("setting", "test_loss"), why="a fifth smaller is called better here",
             fails=where("Random features alone are their own kernel method, at every α.", features_only=True),
         ),
     ],

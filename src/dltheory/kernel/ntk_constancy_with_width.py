@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, flag, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import exponent
 from dltheory.measures.wide_limit import LINKS, from_wide_limit
 from dltheory.theory.tangent_kernel import limit_kernels
@@ -92,41 +92,41 @@ STUDY = Study(
         claim(
             "deterministic at the start", "At the start the kernel is off the recursion by m^-1/2.",
             "theorem 1; fluctuations of a mean over m units",
-            exponent("kernel_gap", "width", START).within(-0.5, 0.1), shuffle="network",
+            exponent("kernel_gap", "width", START).within(-0.5, 0.1), rival=exchangeable("network"),
             fails=but("Without the term of the hidden weights the recursion is off for every m.", of="covariance_gap"),
         ),
         claim(
             "fixed in training", "Training changes the kernel by m^-1/2 or less.", "theorem 2; lee2019, theorem 2.1",
-            exponent("kernel_drift", "width", END) <= -0.4, shuffle="network",
+            exponent("kernel_drift", "width", END) <= -0.4, rival=exchangeable("network"),
             fails=where("In mean-field scaling it changes at every width.", **FIELD),
         ),
         claim(
             "fixed with two hidden layers", "So it does with two hidden layers.", "theorem 2",
-            exponent("kernel_drift", "width", {**END, "depth": 2}) <= -0.4, shuffle="network",
+            exponent("kernel_drift", "width", {**END, "depth": 2}) <= -0.4, rival=exchangeable("network"),
             fails=where("In mean-field scaling it changes at every width.", **FIELD),
         ),
         claim(
             "weights hardly move", "With one hidden layer the weights move by a relative m^-1/2.",
             "lee2019, theorem 2.1",
-            exponent("weight_change", "width", END).within(-0.5, 0.1), shuffle="network",
+            exponent("weight_change", "width", END).within(-0.5, 0.1), rival=exchangeable("network"),
             fails=where("In mean-field scaling they move at every width.", **FIELD),
         ),
         claim(
             "linear network", "The outputs are those of the linearised network up to m^-1/2 or less.",
             "lee2019, theorem 2.1",
-            exponent("linear_gap", "width", END) <= -0.4, shuffle="network",
+            exponent("linear_gap", "width", END) <= -0.4, rival=exchangeable("network"),
             fails=where("In mean-field scaling they are not.", **FIELD),
         ),
         claim(
             "kernel regression", "The outputs are those of descent with the limit's kernel up to m^-1/2.",
             "lee2019, section 2; jacot2018, section 5",
-            exponent("limit_gap", "width", END).within(-0.5, 0.1), shuffle="network",
+            exponent("limit_gap", "width", END).within(-0.5, 0.1), rival=exchangeable("network"),
             fails=where("In mean-field scaling they are not.", **FIELD),
         ),
         claim(
             "transition to linearity", "The norm of the Hessian of the output falls as m^-1/2.",
             "liu2020, theorem 3.1",
-            exponent("hessian_norm", "width", {**START, "link": "none"}).within(-0.5, 0.1), shuffle="network",
+            exponent("hessian_norm", "width", {**START, "link": "none"}).within(-0.5, 0.1), rival=exchangeable("network"),
             fails=where("Behind a sigmoid it does not fall.", link="sigmoid"),
         ),
     ],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent
 from dltheory.measures.top_curvature import RANKS, conditioning, top_curvature
 from dltheory.theory.marginal_step import marginal_curvature
@@ -91,39 +91,36 @@ STUDY = Study(
     claims=[
         claim(
             "full batch stops at 2/η", "With the full batch the curvature peaks near 2/η.",
-            "section 3; cohen2021, section 3", average("off_edge", where={**LARGE, **FULL}) <= 0.25, shuffle="lr",
-            only=["sharpness"], fails=where("The smallest step does not get there in time.", lr=0.02),
+            "section 3; cohen2021, section 3", average("off_edge", where={**LARGE, **FULL}) <= 0.25, rival=exchangeable("lr", "sharpness"), fails=where("The smallest step does not get there in time.", lr=0.02),
         ),
         claim(
             "curvature falls with the step", "The curvature peaks lower the larger the step, at every batch size.",
-            "theorem 1 and figure 3", exponent("peak", "lr", LARGE) <= -0.1, shuffle="lr", only=["sharpness"],
+            "theorem 1 and figure 3", exponent("peak", "lr", LARGE) <= -0.1, rival=exchangeable("lr", "sharpness"),
             fails=but("At the start there is no effect.", of="first"),
         ),
         claim(
             "covariance falls with the step", "So does the top eigenvalue of K.",
-            "theorem 1 and figure 3", exponent("K_peak", "lr", LARGE) <= -0.1, shuffle="lr", only=["covariance"],
+            "theorem 1 and figure 3", exponent("K_peak", "lr", LARGE) <= -0.1, rival=exchangeable("lr", "covariance"),
             fails=but("At the start there is no effect.", of="K_first"),
         ),
         claim(
             "smaller batches stop earlier", "The curvature peaks lower the smaller the batch.",
-            "theorem 1", exponent("peak", "batch", LARGE) >= 0.02, shuffle="batch", only=["sharpness"],
+            "theorem 1", exponent("peak", "batch", LARGE) >= 0.02, rival=exchangeable("batch", "sharpness"),
             fails=but("At the start there is no effect.", of="first"),
         ),
         claim(
             "covariance falls with smaller batches", "So does the top eigenvalue of K.",
-            "theorem 1 and figure 3", exponent("K_peak", "batch", LARGE) >= 0.02, shuffle="batch", only=["covariance"],
+            "theorem 1 and figure 3", exponent("K_peak", "batch", LARGE) >= 0.02, rival=exchangeable("batch", "covariance"),
             fails=but("At the start there is no effect.", of="K_first"),
         ),
         claim(
             "better conditioned", "At the break-even point K is the better conditioned the larger the step.",
-            "conjecture 2 and figure 4", exponent("conditioning", "lr", LARGE) >= 0.1, shuffle="lr",
-            only=["sharpness", "covariance"], fails=but("At the start there is no effect.", of="first_conditioning"),
+            "conjecture 2 and figure 4", exponent("conditioning", "lr", LARGE) >= 0.1, rival=exchangeable("lr", "sharpness", "covariance"), fails=but("At the start there is no effect.", of="first_conditioning"),
         ),
         claim(
             "until marginal", "With batches of 32 it grows until a step is marginally stable along the top direction.",
             "equation 2; the factor exact for batches without replacement",
-            average("off_edge", where={**LARGE, "batch": 32}) <= 0.25, shuffle="lr",
-            only=["sharpness", "curvature_variance"], fails=where("Steps of 0.02 do not get there in time.", lr=0.02),
+            average("off_edge", where={**LARGE, "batch": 32}) <= 0.25, rival=exchangeable("lr", "sharpness", "curvature_variance"), fails=where("Steps of 0.02 do not get there in time.", lr=0.02),
         ),
     ],
     picture=[

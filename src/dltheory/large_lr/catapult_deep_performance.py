@@ -13,7 +13,7 @@ Corrections of the catalogue, made before any sweep:
 
 from functools import partial
 
-from dlatlas import Study, but, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, but, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, smallest, threshold
 from dltheory.measures.curvature_over_start import (
     GUESS,
@@ -80,35 +80,34 @@ STUDY = Study(
         claim(
             "flatter than 2/η", "Beyond 2/λ₀, training ends where curvature is at most 2/η.",
             "lewkowycz2020; linear stability of descent at a minimum",
-            average("stable", BEYOND) >= 0.95, shuffle="eta_lambda0", only=["curvature"],
+            average("stable", BEYOND) >= 0.95, rival=exchangeable("eta_lambda0", "curvature"),
             fails=but("At the start, and for ever in the linearised network, ηλ > 2.", of="stable_at_start"),
         ),
         claim(
             "falls as 1/η", "There the final curvature follows the bound 2/η.", "lewkowycz2020, says the catalogue",
             exponent("final", "eta_lambda0", BEYOND, by="log mean").within(-1.0, 0.25),
-            shuffle="eta_lambda0", only=["curvature"], fails=where("Below 2/λ₀ it does not.", eta_lambda0=(None, 1.99)),
+            rival=exchangeable("eta_lambda0", "curvature"), fails=where("Below 2/λ₀ it does not.", eta_lambda0=(None, 1.99)),
         ),
         claim(
             "flat below 2", "Below 2/λ₀ all step sizes have the same curvature at equal ηt.",
             "lewkowycz2020; descent follows the flow of the gradient up to O(η)",
             exponent("flow", "eta_lambda0", {**NETWORK, "eta_lambda0": (None, 1.49)}, by="log mean").within(0.0, 0.1),
-            shuffle="eta_lambda0", only=["curvature"], fails=where("Beyond it falls.", eta_lambda0=(2.01, 9.99)),
+            rival=exchangeable("eta_lambda0", "curvature"), fails=where("Beyond it falls.", eta_lambda0=(2.01, 9.99)),
         ),
         claim(
             "trains up to 12/λ₀", "ReLU networks train up to ηλ₀ of about 12.", "lewkowycz2020, an observation",
-            threshold("trains", "eta_lambda0", 0.5, NETWORK).within(RELU_MAXIMUM, 3.0), shuffle="eta_lambda0",
-            only=["train_loss"], fails=where("The linearised network trains up to 2.", linearised=True),
+            threshold("trains", "eta_lambda0", 0.5, NETWORK).within(RELU_MAXIMUM, 3.0), rival=exchangeable("eta_lambda0", "train_loss"), fails=where("The linearised network trains up to 2.", linearised=True),
         ),
         claim(
             "best at equal steps", "After equally many steps the best test error lies beyond 2/λ₀.", "lewkowycz2020",
             smallest("last_error", BELOW, by="mean") - smallest("last_error", BEST, by="mean") >= 0,
-            shuffle="eta_lambda0", only=["test_error"],
+            rival=exchangeable("eta_lambda0", "test_error"),
             fails=where("Beyond 2/λ₀ the linearised network only guesses.", linearised=True),
         ),
         claim(
             "best at equal time", "At equal physical time ηt, too.", "lewkowycz2020",
             smallest("timed_error", BELOW, by="mean") - smallest("timed_error", BEST, by="mean") >= 0,
-            shuffle="eta_lambda0", only=["test_error"],
+            rival=exchangeable("eta_lambda0", "test_error"),
             fails=where("Beyond 2/λ₀ the linearised network only guesses.", linearised=True),
         ),
     ],

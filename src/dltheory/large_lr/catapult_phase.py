@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, largest, slope
 from dltheory.theory.catapult import EDGE, MAXIMUM, catapult_map
 
@@ -122,26 +122,26 @@ STUDY = Study(
         claim(
             "three phases", "The loss falls below 2/λ₀, rises and lands between 2/λ₀ and 4/λ₀, diverges above 4/λ₀.",
             "warm-up model; exact at 4, up to O(1/n) at 2",
-            average("in_phase", NETWORK) >= 0.95, shuffle="eta_lambda0",
+            average("in_phase", NETWORK) >= 0.95, rival=exchangeable("eta_lambda0"),
             fails=where("The network linearised at initialisation never lands above 2/λ₀.", linearised=True),
             why="the blunt edge at 2 can move at most the runs of width 32 next to it",
         ),
         claim(
             "two-variable map", "Output and kernel of a network of any width follow the map of two numbers exactly.",
             "the two update equations of the warm-up model",
-            average("mapped", CATAPULT) >= 0.95, shuffle="seed", only=["kernel"],
+            average("mapped", CATAPULT) >= 0.95, rival=exchangeable("seed", "kernel"),
             fails=where("The linearised network keeps its kernel, so the map must miss it.", linearised=True),
         ),
         claim(
             "flatter minimum", "Every run of the catapult phase ends with ηλ at most 2.",
             "warm-up model: only such minima are stable",
-            largest("sharpness", CATAPULT) <= EDGE, shuffle="eta_lambda0", only=["kernel"],
+            largest("sharpness", CATAPULT) <= EDGE, rival=exchangeable("eta_lambda0", "kernel"),
             fails=where("The linearised network keeps ηλ = ηλ₀ > 2.", linearised=True),
         ),
         claim(
             "peak grows as n", "In the catapult phase the largest loss is of order n.",
             "warm-up model; at most n λ₀²/8 by |f| ≤ n^(1/2) λ/2",
-            exponent("peak", "width", INSIDE, by="log mean").within(1.0, 0.1), shuffle="network", only=["peak"],
+            exponent("peak", "width", INSIDE, by="log mean").within(1.0, 0.1), rival=exchangeable("network", "peak"),
             fails=where("Below 2/λ₀ the largest loss is the first, of order 1.", eta_lambda0=LAZY),
         ),
         claim(
@@ -149,20 +149,20 @@ STUDY = Study(
             "The loss grows by (ηλ₀ - 1)² a step, so the peak comes at ln(n/f₀²) / (2 ln(ηλ₀ - 1)).",
             "the map while f² is small against n; t of order ln n in the warm-up model",
             slope("time", "distance", INSIDE, by="runs", each=["eta_lambda0"]).within(1.0, 0.1),
-            shuffle="network", only=["peak_step"],
+            rival=exchangeable("network", "peak_step"),
             fails=where("Below 2/λ₀ the peak is at step 0.", eta_lambda0=LAZY),
         ),
         claim(
             "lazy drop is 1/n", "Below 2/λ₀ the kernel is constant up to O(1/n); the edge at 2 sharpens with n.",
             "the map to first order in 1/n: relative drop proportional to f₀²/n",
             exponent("drop_over_f", "width", {**NETWORK, "eta_lambda0": LAZY}, by="log mean").within(-1.0, 0.1),
-            shuffle="network", only=["kernel"],
+            rival=exchangeable("network", "kernel"),
             fails=where("Between 2/λ₀ and 4/λ₀ the drop does not shrink with the width.", eta_lambda0=(2.4, 3.6)),
         ),
         claim(
             "catapult drop is O(1)",
             "Between 2/λ₀ and 4/λ₀ the kernel drops by a part that does not depend on the width.", "warm-up model",
-            exponent("drop", "width", INSIDE, by="log mean").within(0.0, 0.1), shuffle="eta_lambda0", only=["kernel"],
+            exponent("drop", "width", INSIDE, by="log mean").within(0.0, 0.1), rival=exchangeable("eta_lambda0", "kernel"),
             fails=where("Below 2/λ₀ the drop is 1/n.", eta_lambda0=LAZY),
         ),
     ],

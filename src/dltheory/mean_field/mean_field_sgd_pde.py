@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas import Study, choice, claim, count, derived, instead, number, panel, variable, where
+from dlatlas import Study, choice, claim, count, derived, exchangeable, instead, number, panel, variable, where
 from dlatlas.judging.statistics import Statistic, exponent, fitted_slope, statistic
 from dltheory.theory.mean_field import excess_risk, mean_field_flow
 
@@ -154,38 +154,38 @@ STUDY = Study(
             "theorem 3",
             statistic(farthest, "off_path", words="largest |mean of {of}|",
                       where={**FIELD, "units": (64, None), "s": (None, 0.01)}) <= 0.05,
-            shuffle="time", only=["risk"],
+            rival=exchangeable("time", "risk"),
             fails=where("With output N^-1/2 it follows another path.", scaling="tangent"),
         ),
         claim(
             "spread in N", "At small steps the spread of the risk over seeds falls as N^-1/2.", "theorem 3",
-            exponent("risk", "units", SMALL, by="spread").within(-0.5, 0.15), shuffle="units", only=["risk"],
+            exponent("risk", "units", SMALL, by="spread").within(-0.5, 0.15), rival=exchangeable("units", "risk"),
             fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
         claim(
             "spread of the output", "So does the spread of the output at a given input.",
             "rotskoff2018: fluctuations of order N^-1/2",
-            exponent("output", "units", SMALL, by="spread").within(-0.5, 0.15), shuffle="units", only=["output"],
+            exponent("output", "units", SMALL, by="spread").within(-0.5, 0.15), rival=exchangeable("units", "output"),
             fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
         claim(
             "bias in N", "The mean risk over seeds is off by 1/N.",
             "supplement; derived: the variance of a mean of N units",
             statistic(bias_exponent, "off", where=SMALL, words="log-log slope against N of |mean of {of}|")
-            .within(-1.0, 0.15), shuffle="units", only=["risk"],
+            .within(-1.0, 0.15), rival=exchangeable("units", "risk"),
             fails=where("With output N^-1/2 it stays.", scaling="tangent"),
         ),
         claim(
             "spread in the step", "With many units the spread grows as the root of the step.", "theorem 3",
             exponent("risk", "s", {**LATE, "units": 256, "s": (0.02, None)}, by="spread").within(0.5, 0.15),
-            shuffle="s", only=["risk"],
+            rival=exchangeable("s", "risk"),
             fails=where("Where N is below 1/s it hardly depends on s.", units=8, s=(None, 0.01)),
         ),
         claim(
             "floor of the step",
             "Where N exceeds 1/s more units no longer help: the exponent in N goes from -1/2 to 0.",
             "theorem 3: the larger of 1/N and s",
-            (in_units(0.1) - in_units(0.001)).within(0.5, 0.15), shuffle="units", only=["risk"],
+            (in_units(0.1) - in_units(0.001)).within(0.5, 0.15), rival=exchangeable("units", "risk"),
             fails=instead("Between two small steps nothing changes.", in_units(0.005) - in_units(0.001)),
         ),
     ],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlatlas import Study, but, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, order
 from dltheory.measures.error_on_directions import CLASSES, error_on_directions
 from dltheory.theory.nested_variance import nested_variance, threshold_width
@@ -96,32 +96,32 @@ STUDY = Study(
     claims=[
         claim(
             "bias falls", "Squared bias falls with width.", "yang2020, abstract and figure 1; neal2018, abstract",
-            order("bias", "width") <= -0.9, shuffle="width",
+            order("bias", "width") <= -0.9, rival=exchangeable("width"),
             fails=but("Before training the mean output is zero at every width.", of="first_bias"),
         ),
         claim(
             "variance peaks at the threshold",
             "Total variance is largest within a factor of two of the width with n K parameters.",
             "yang2020, abstract: unimodal; belkin2019: at n K parameters",
-            average("peak_away") <= 1.0, shuffle="width",
+            average("peak_away") <= 1.0, rival=exchangeable("width"),
             fails=but("Bias is largest at the smallest width.", of="bias_away"),
         ),
         claim(
             "over training sets it levels off", "Beyond, variance over training sets does not grow with width.",
             "neal2018, abstract of version 2: roughly constant",
-            exponent("over_sets", "width", where={"width": BEYOND}) <= 0.1, shuffle="width",
+            exponent("over_sets", "width", where={"width": BEYOND}) <= 0.1, rival=exchangeable("width"),
             fails=where("Below, it grows with what can be fitted.", width=BELOW),
         ),
         claim(
             "over initialisations it falls", "Beyond, variance over initialisations falls with width.",
             "neal2018, abstract of version 1 and section 4",
-            exponent("over_starts", "width", where={"width": BEYOND}) <= 0, shuffle="width",
+            exponent("over_starts", "width", where={"width": BEYOND}) <= 0, rival=exchangeable("width"),
             fails=but("Total variance, below, grows.", of="variance", where={"width": BELOW}),
         ),
         claim(
             "no U-curve", "Beyond, the error falls with width.",
             "neal2018, abstract: test error keeps decreasing in wider networks",
-            exponent("risk", "width", where={"width": BEYOND}) <= 0, shuffle="width",
+            exponent("risk", "width", where={"width": BEYOND}) <= 0, rival=exchangeable("width"),
             fails=but("Total variance, below, grows.", of="variance", where={"width": BELOW}),
         ),
     ],

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas import Study, but, choice, claim, count, derived, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, panel, variable, where
 from dlatlas.judging.statistics import deviation, smallest
 from dltheory.models.feature_maps import FEATURES, drawn
 from dltheory.theory.ridgeless import gaussian_bias, gaussian_noise, noise_bound
@@ -106,25 +106,25 @@ STUDY = Study(
     claims=[
         claim(
             "lower bound", "The noise part is at least n/(p+1-n) or p/(n+1-p) times σ².", "theorem 3",
-            smallest("over_bound", by="mean", where=DENSE) >= 1, shuffle="p",
+            smallest("over_bound", by="mean", where=DENSE) >= 1, rival=exchangeable("p"),
             fails=where("One-hot features have no density and fall below.", features="one_hot"),
         ),
         claim(
             "Gaussian features", "For isotropic Gaussian features it is exactly n/(p-n-1) or p/(n-p-1).",
             "inverse Wishart mean; hastie2022, theorem 1",
-            deviation("noise", worst=True, where=GAUSSIAN) <= 0.05, shuffle="p",
+            deviation("noise", worst=True, where=GAUSSIAN) <= 0.05, rival=exchangeable("p"),
             fails=where("tanh features cost more.", features="tanh"),
         ),
         claim(
             "peak", "Six features beyond p = n, noise costs at least 5.7 σ² with any features.",
             "theorem 3: 40/7 at n = 40, p = 46",
-            smallest("peak", by="mean", where=DENSE) >= 40 / 7, shuffle="p",
+            smallest("peak", by="mean", where=DENSE) >= 40 / 7, rival=exchangeable("p"),
             fails=but("With the best ridge there is no peak.", of="ridged_peak"),
         ),
         claim(
             "unseen signal", "Of an isotropic signal the part 1 - n/p is not recovered.",
             "hastie2022, theorem 1; exact for Gaussian features",
-            deviation("bias", worst=True, where={**GAUSSIAN, "p": (50, None)}) <= 0.05, shuffle="p",
+            deviation("bias", worst=True, where={**GAUSSIAN, "p": (50, None)}) <= 0.05, rival=exchangeable("p"),
             fails=where("Of correlated features less is lost.", features="tanh"),
         ),
     ],

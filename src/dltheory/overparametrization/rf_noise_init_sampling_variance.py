@@ -15,7 +15,7 @@ Corrections of the catalogue:
 
 from functools import partial
 
-from dlatlas import Study, but, claim, count, derived, instead, number, panel, variable, where
+from dlatlas import Study, but, claim, count, derived, exchangeable, instead, number, panel, variable, where
 from dlatlas.judging.selection import select
 from dlatlas.judging.statistics import Statistic, deviation, exponent, most, peak
 from dlatlas.plotting.style import CONTROL
@@ -87,12 +87,12 @@ STUDY = Study(
             "noise and initialisation diverge", "At P = N the parts of noise and initialisation grow as ridge^(-1/2).",
             "dascoli2020b; exponent by the proportional limit",
             most(*(abs(exponent(of, "ridge", where=AT_PEAK) + 0.5) for of in ("noise", "init"))) <= 0.15,
-            shuffle="ridge", fails=where("At P = 2 N they do not diverge.", ratio=2.0),
+            rival=exchangeable("ridge"), fails=where("At P = 2 N they do not diverge.", ratio=2.0),
         ),
         claim(
             "bias and sampling stay finite",
             "There bias and sampling do not depend on the ridge; initialisation grows as ridge^(-1/2).", "dascoli2020b",
-            steepest("ridge", AT_PEAK, "bias", "sampling", "tamed") <= 0.1, shuffle="ridge",
+            steepest("ridge", AT_PEAK, "bias", "sampling", "tamed") <= 0.1, rival=exchangeable("ridge"),
             fails=instead("Noise and initialisation do.", steepest("ridge", AT_PEAK, "noise", "init")),
         ),
         claim(
@@ -100,20 +100,20 @@ STUDY = Study(
             "From P = 2 N on bias and sampling do not depend on P; initialisation falls as N / (P - N).",
             "dascoli2020b; decay by the proportional limit",
             steepest("ratio", {**SMALLEST, "ratio": (2.0, None)}, "bias", "sampling", "gathered") <= 0.1,
-            shuffle="size",
+            rival=exchangeable("size"),
             fails=instead("Before P = N bias falls and sampling grows.",
                           steepest("ratio", {**SMALLEST, "ratio": (None, 0.71)}, "bias", "sampling")),
         ),
         claim(
             "peak at P = N", "At the smallest ridge a replicate's error is largest at P = N.", "dascoli2020b",
-            peak("error", "ratio", where=SMALLEST, by="runs").within(1.0, 0.05), shuffle="size",
+            peak("error", "ratio", where=SMALLEST, by="runs").within(1.0, 0.05), rival=exchangeable("size"),
             fails=where("With the best ridge at P = N there is no peak.", ridge=1.0),
         ),
         claim(
             "ensembles end at the effective ridge",
             "The error of K predictors falls linearly in 1/K to that of the kernel with the effective ridge.",
             "jacot2020; dascoli2020b",
-            deviation("ensemble", "to_kernel", where=EFFECTIVE, worst=True) <= 0.05, shuffle="size", only=["kernel"],
+            deviation("ensemble", "to_kernel", where=EFFECTIVE, worst=True) <= 0.05, rival=exchangeable("size", "kernel"),
             fails=but("Not to that of the kernel with the ridge itself.", prediction="to_bare"),
         ),
     ],

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dlatlas import Study, but, choice, claim, count, derived, instead, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, instead, number, panel, variable, where
 from dlatlas.judging.statistics import Statistic, average, least, statistic
 from dltheory.models.feature_ensembles import ensemble
 from dltheory.theory.random_feature_ridge import ACTIVATIONS, excess_error, masses
@@ -143,7 +143,7 @@ STUDY = Study(
         claim(
             "two peaks at once",
             "With noisy labels tanh features have both peaks; each rises by more than 10 % above both sides.",
-            "dascoli2020", least(height("N=D"), height("N=P")) >= 0.1, shuffle="n", only=["error"],
+            "dascoli2020", least(height("N=D"), height("N=P")) >= 0.1, rival=exchangeable("n", "error"),
             fails=where("|z| has no linear part and must lose the peak at N = D.", activation="abs"),
         ),
         claim(
@@ -151,14 +151,14 @@ STUDY = Study(
             "A linear activation (r = 1) has the peak at N = D alone, |z| (r = 0) that at N = P alone.", "dascoli2020",
             least(height("N=D", activation="linear"), -height("N=P", activation="linear"),
                   height("N=P", activation="abs"), -height("N=D", activation="abs")) >= 0.1,
-            shuffle="n", only=["error"], fails=where("tanh in both places has both peaks.", activation="tanh"),
+            rival=exchangeable("n", "error"), fails=where("tanh in both places has both peaks.", activation="tanh"),
         ),
         claim(
             "linear peak grows with r", "The linear peak's height grows with r: |z| 0, relu 0.73, tanh 0.93, linear 1.",
             "dascoli2020",
             least(*(height("N=D", activation=high) - height("N=D", activation=low)
                     for low, high in pairwise(("abs", "relu", "tanh", "linear")))) >= 0,
-            shuffle="features", only=["error"], fails=but("The nonlinear peak must not grow with r.", peak="N=P"),
+            rival=exchangeable("features", "error"), fails=but("The nonlinear peak must not grow with r.", peak="N=P"),
         ),
         claim(
             "noise makes the linear peak",
@@ -166,17 +166,16 @@ STUDY = Study(
             "dascoli2020",
             least(*(height("N=D", noise=high) - height("N=D", noise=low) for low, high in pairwise((0.0, 0.5, NOISE))),
                   -height("N=D", noise=0.0), height("N=P", noise=0.0)) >= 0.1,
-            shuffle="noise", only=["error"], fails=where("For |z| noise makes no peak at N = D.", activation="abs"),
+            rival=exchangeable("noise", "error"), fails=where("For |z| noise makes no peak at N = D.", activation="abs"),
         ),
         claim(
             "ridge spares the linear peak",
             "Ridge 0.01 removes more than half of tanh's nonlinear peak, less than half of its linear one.",
-            "dascoli2020; the size of the ridge by the theory", spared(ridge=0.01) >= 0, shuffle="ridge",
-            only=["error"], fails=instead("Ridge 1 removes both.", spared(ridge=1.0)),
+            "dascoli2020; the size of the ridge by the theory", spared(ridge=0.01) >= 0, rival=exchangeable("ridge", "error"), fails=instead("Ridge 1 removes both.", spared(ridge=1.0)),
         ),
         claim(
             "ensembling spares the linear peak", "So does the mean of ten predictors, away from N = P.", "dascoli2020",
-            spared(members=10) >= 0, shuffle="n", only=["error"],
+            spared(members=10) >= 0, rival=exchangeable("n", "error"),
             fails=instead("Ten times less noise does the opposite.", spared(noise=0.5)),
         ),
         claim(
@@ -184,15 +183,14 @@ STUDY = Study(
             "The error in the proportional limit holds at D = 50 within 10 %, a few times 1/D.",
             "simon2024; jacot2020",
             statistic(misfit, "error", "theory.error", by="median", words="median |ln(error / theory)|") <= 0.1,
-            shuffle="n", only=["error"],
+            rival=exchangeable("n", "error"),
             fails=but("The curve for r = 1 is not the others'.", of=["error", "theory.as_linear"]),
         ),
         claim(
             "smallest eigenvalue",
             "The smallest nonzero eigenvalue is lowest at N = D for linear features, at N = P for tanh.",
             "dascoli2020; Marchenko & Pastur 1967",
-            average("lowest", where={"activation": ["linear", "tanh"], "members": 1}) >= 0.9, shuffle="n",
-            only=["smallest"], fails=but("With the activations exchanged it is not.", of="exchanged"),
+            average("lowest", where={"activation": ["linear", "tanh"], "members": 1}) >= 0.9, rival=exchangeable("n", "smallest"), fails=but("With the activations exchanged it is not.", of="exchanged"),
         ),
     ],
     picture=[

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, instead, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, instead, panel, variable, where
 from dlatlas.judging.statistics import average, exponent, largest, most, smallest
 from dlatlas.plotting.style import INK
 from dltheory.measures.conv_gaps import above, dense_off, norm_gap, padded_off, room, whole_gap
@@ -88,7 +88,7 @@ STUDY = Study(
         claim(
             "blocks give all",
             "The n²m singular values are those of n² Fourier blocks, to machine precision; also for k > n.",
-            "theorem 6", most(largest("mismatch"), largest("dense_off")) <= 1e-12, shuffle="seed", only=["dense"],
+            "theorem 6", most(largest("mismatch"), largest("dense_off")) <= 1e-12, rival=exchangeable("seed", "dense"),
             fails=instead("Zero padding breaks it: the same difference, for the kernel with k > 1 that is hurt least.",
                           smallest("padded_off", where=WIDE)),
         ),
@@ -96,21 +96,21 @@ STUDY = Study(
             "reshaped kernel bounds",
             "R ≤ ‖M‖ ≤ kR, with R the norm of the reshaped kernel, whenever the kernel fits into the image.",
             "tsuzuku2018; lower bound: docstring", smallest("room", where=WIDE) >= -1e-12,
-            shuffle="k", only=["norm"],
+            rival=exchangeable("k", "norm"),
             fails=instead("Without the factor k, R is no upper bound.", -largest("above", where=WIDE)),
         ),
         claim(
             "reshaped kernel is far off",
             "The norm is often far from both bounds: by more than 10 % for more than half of the kernels.",
             "sedghi2019 (often: the median; far: 10 %)",
-            average("room", by="median", where=WIDE) >= np.log(1.1), shuffle="k", only=["norm"],
+            average("room", by="median", where=WIDE) >= np.log(1.1), rival=exchangeable("k", "norm"),
             fails=where("For k = 1 the reshaped kernel is the layer, and R = ‖M‖.", k=1),
         ),
         claim(
             "top gap as n⁻²", "Zero padding lowers the norm by a relative O(1/n²), not by the O(k/n) of the catalogue.",
             "parter1961",
             exponent("norm_gap", "n", where={"n": (16, None)}, each=KERNEL_BY_KERNEL).within(-2, 0.3),
-            shuffle="n", only=["padded_norm"],
+            rival=exchangeable("n", "padded_norm"),
             fails=but("The mean gap of the whole sorted spectrum falls like 1/n.", of="whole_gap",
                       where={"n": (8, None)}),
             why="a shift n + a, a ≤ k/2, lifts the exponent by up to 0.3 at n = 16 to 64",
@@ -119,7 +119,7 @@ STUDY = Study(
             "spectrum gap as n⁻¹", "The whole sorted spectrum differs by O(1/n), the fraction of rows at the border.",
             "rank of the border rows",
             exponent("whole_gap", "n", where={"n": (8, None)}, each=KERNEL_BY_KERNEL).within(-1, 0.25),
-            shuffle="n", only=["spectrum_gap"],
+            rival=exchangeable("n", "spectrum_gap"),
             fails=but("The gap of the norm falls like 1/n².", of="norm_gap", where={"n": (16, None)}),
             why="the fraction of border rows is 2b/n (1 - b/2n), b = k - 1",
         ),

@@ -11,7 +11,7 @@ Corrections of the catalogue, each measured here or by its audit:
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import agreement, deviation, largest, order
 from dltheory.models.feature_collapse import CLASSES, DIRECTIONS, FLOW_AT, TIMES, collapse
 from dltheory.theory.unconstrained_features import minima
@@ -75,53 +75,53 @@ STUDY = Study(
     claims=[
         claim(
             "soft threshold", "Outputs are 1 - c times their targets.", "theorem 3.1",
-            deviation("shrinkage", worst=True, where=LEARNT) <= 1e-3, shuffle="c",
+            deviation("shrinkage", worst=True, where=LEARNT) <= 1e-3, rival=exchangeable("c"),
             fails=where("In fewer dimensions than classes only d of K are learnt.", dim=3),
         ),
         claim(
             "nothing beyond", "From c = 1 on the minimum is zero.", "theorem 3.1",
-            largest("shrinkage", where={**EQUAL, "c": (1.05, None)}) <= 1e-3, shuffle="c",
+            largest("shrinkage", where={**EQUAL, "c": (1.05, None)}) <= 1e-3, rival=exchangeable("c"),
             fails=where("Below it is not.", c=LEARNT["c"]),
         ),
         claim(
             "balance", "The classifier's squared singular values are √(n λ_H / λ_W) (1 - c).", "theorem 3.1",
-            deviation("weight_energy", worst=True, where=LEARNT) <= 1e-2, shuffle="c",
+            deviation("weight_energy", worst=True, where=LEARNT) <= 1e-2, rival=exchangeable("c"),
             fails=where("In fewer dimensions than classes some are zero.", dim=3),
         ),
         claim(
             "features collapse", "At the minimum all features of a class coincide.", "theorem 3.1; papyan2020, NC1",
-            largest("nc1", where={**LEARNT, "stage": "minimum"}) <= 1e-6, shuffle="stage",
+            largest("nc1", where={**LEARNT, "stage": "minimum"}) <= 1e-6, rival=exchangeable("stage"),
             fails=where("At the random start they do not.", stage="start"),
         ),
         claim(
             "orthogonal frame", "Without bias the class means are orthogonal.", "theorem 3.1",
-            largest("frame", where=LEARNT) <= 1e-3, shuffle="setting",
+            largest("frame", where=LEARNT) <= 1e-3, rival=exchangeable("setting"),
             fails=where("Five of them do not fit into three dimensions.", dim=3),
         ),
         claim(
             "simplex with a bias", "With a bias the centred class means are a simplex: cosines -1/(K-1).",
             "section 4; zhu2021, theorem 3.1",
-            largest("frame", where={**LEARNT, "bias": True}) <= 1e-3, shuffle="balance",
+            largest("frame", where={**LEARNT, "bias": True}) <= 1e-3, rival=exchangeable("balance"),
             fails=where("Classes of unequal sizes break it.", balance="skewed"),
         ),
         claim(
             "each class its threshold",
             "Without bias each class is shrunk by c_k = N√(λ_W λ_H / n_k): rare classes vanish first.",
             "derived: one-hot targets of different classes are orthogonal",
-            largest("gap", where=SKEWED) <= 1e-3, shuffle="c",
+            largest("gap", where=SKEWED) <= 1e-3, rival=exchangeable("c"),
             fails=but("One threshold for all classes misses them.", of="common_gap"),
         ),
         claim(
             "rates within classes",
             "With W fixed, scatter within classes decays at s²/N + λ_H along each singular vector of W.", "section 5",
-            agreement("decay", 0.02, "rate", where=FLOW) >= 0.95, shuffle="direction", only=["decay"],
+            agreement("decay", 0.02, "rate", where=FLOW) >= 0.95, rival=exchangeable("direction", "decay"),
             fails=but("Without λ_H in the rate the slow directions are missed.", prediction="bare_rate"),
         ),
         claim(
             "within decays, between does not",
             "With both trained, scatter within classes only falls; that between classes rises first.",
             "section 5, from small class means",
-            order("within", "time", where=FLOW) <= -0.99, shuffle="time",
+            order("within", "time", where=FLOW) <= -0.99, rival=exchangeable("time"),
             fails=but("Between classes.", of="between"),
         ),
     ],

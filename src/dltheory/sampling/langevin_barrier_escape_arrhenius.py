@@ -11,7 +11,7 @@ Corrections of the catalogue:
 - the "ratio by the path curvature" of noise in wrong directions is one of barriers; here it is a delay, log(w)/(2 lam).
 """
 
-from dlatlas import Study, but, choice, claim, count, derived, flag, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, flag, number, panel, variable, where
 from dlatlas.judging.statistics import average, deviation, slope, statistic
 from dltheory.measures.escape_times import apart, off_law
 from dltheory.models.quadratic_saddle import TIMES, escapes
@@ -71,14 +71,14 @@ STUDY = Study(
             "At every temperature the mean time to |x₁| = R is the first-passage integral.",
             "Gardiner, Handbook of Stochastic Methods, section 5.2.7",
             deviation("exit", "theory.exact_time", worst=True, where=ISOTROPIC) <= 0.03,
-            shuffle="beta", only=["exit"], why="four standard errors of a mean",
+            rival=exchangeable("beta", "exit"), why="four standard errors of a mean",
             fails=but("The leading order log(βλR²)/(2λ) lacks the constant.",
                       prediction="theory.leading_order", where={**ISOTROPIC, "beta": (100, None)}),
         ),
         claim(
             "it grows as log β / 2λ", "Squaring β adds log β / 2λ to the mean time.", "kifer1981",
             slope("exit", along="beta", log="x", where={**ISOTROPIC, "beta": (1000, None)}).within(0.5, 0.02),
-            shuffle="beta", only=["exit"], why="the exact slope over β ≥ 1000 is 0.500 to 0.501",
+            rival=exchangeable("beta", "exit"), why="the exact slope over β ≥ 1000 is 0.500 to 0.501",
             fails=but("Out of a well of the same curvature (by quadrature, λ = 0.1, β ≤ 100) it grows exponentially.",
                       of="theory.time_out_of_a_well", where={**ISOTROPIC, "beta": (None, 100), "lam": 0.1}),
         ),
@@ -88,7 +88,7 @@ STUDY = Study(
             "the stable coordinates add (d-1)/(2βλ²R²)",
             statistic(apart, "fall", by="runs", words="largest relative difference of {of} in 20 and 2 dimensions",
                       where={"beta": (1e4, None)}) <= 0.02,
-            shuffle="setting", only=["fall"], why="0.2 % at βλR² = 1000",
+            rival=exchangeable("setting", "fall"), why="0.2 % at βλR² = 1000",
             fails=where("At βλR² = 10 the stable coordinates hold F up: a quarter later.", beta=(None, 10), lam=1),
         ),
         claim(
@@ -96,13 +96,13 @@ STUDY = Study(
             "Noise of the same trace, of which the unstable direction gets one part in w, is later by log(w)/(2λ).",
             "T is a function of the unstable direction's own temperature: β becomes βw",
             slope("fall", along="withheld", log="x", where={**UNSTABLE, **COLD}).within(0.5, 0.05),
-            shuffle="setting", only=["fall"],
+            rival=exchangeable("setting", "fall"),
             fails=but("Taken from a stable direction and given to the others it does not matter.",
                       along="withheld_stable", where={**STABLE, **COLD}),
         ),
         claim(
             "gradient descent stays", "Without noise a start on the stable manifold never leaves.", "x₁ = 0 is kept",
-            average("still", where={"setting": "noiseless"}) >= 1, shuffle="setting", only=["still"],
+            average("still", where={"setting": "noiseless"}) >= 1, rival=exchangeable("setting", "still"),
             why="the horizon is ten times the mean time at the lowest temperature",
             fails=where("A start 10⁻⁶ off leaves at log(10⁶)/λ.", setting="nudged"),
         ),
@@ -111,7 +111,7 @@ STUDY = Study(
             "day1995: the Ornstein–Uhlenbeck process e^(-λt) x₁ converges to a Gaussian",
             statistic(off_law, "left", "exit", "theory.limit", words="Kolmogorov–Smirnov distance, largest over λ",
                       where={**ISOTROPIC, "beta": (1e6, None)}, keep=("lam", "beta", "time"), law="limit") <= 0.02,
-            shuffle="beta", only=["left"],
+            rival=exchangeable("beta", "left"),
             fails=but("The exponential law of equal mean is that of barriers.", law="exponential"),
         ),
     ],

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import average, rate, ratio, share, statistic
 from dltheory.measures.correlation import correlation, moments
 from dltheory.theory import kramers
@@ -134,21 +134,21 @@ STUDY = Study(
             "From well to well it is the first-passage integral (d = 1) or solves Dynkin's equation (d = 2, 5).",
             "Gardiner, Handbook of Stochastic Methods, section 5.2.7",
             ratio("mean_wait", "theory.exact_time", where={**TUBES, "beta": (2, None)}).within(1, 0.05),
-            shuffle="beta", only=["wait"], why="steps of 0.005 change the time by 1 %, sampling by 1 %",
+            rival=exchangeable("beta", "wait"), why="steps of 0.005 change the time by 1 %, sampling by 1 %",
             fails=but("A flat (quartic) top of the same height over wells of the same curvature has another time.",
                       prediction="theory.flat_top_time", where={**LINE, "beta": (2, None)}),
         ),
         claim(
             "Arrhenius slope", "The logarithm of the mean wait grows like β times the barrier.", "Freidlin & Wentzell",
             rate("mean_wait", along="beta", where={**LINE, "beta": (3, None)}).within(1, 0.06),
-            shuffle="beta", only=["wait"], why="the exact slope over βh = 3 to 6 is 1 - 3/8 (1/3 - 1/6)/3 + ... = 0.97",
+            rival=exchangeable("beta", "wait"), why="the exact slope over βh = 3 to 6 is 1 - 3/8 (1/3 - 1/6)/3 + ... = 0.97",
             fails=where("At βh ≤ 1 there is no barrier to speak of and diffusion sets the time.", beta=(None, 1)),
         ),
         claim(
             "Kramers' constant", "In one dimension the mean wait is 2π/(h √32) e^{βh} (1 + 3/(8βh) + O(1/β²)).",
             "Kramers 1940; next order by Laplace's method",
             ratio("mean_wait", "theory.next_order", where={**LINE, **HIGH}).within(1, 0.08),
-            shuffle="beta", only=["wait"], why="the order after it is 0.7/(βh)² at βh = 4",
+            rival=exchangeable("beta", "wait"), why="the order after it is 0.7/(βh)² at βh = 4",
             fails=but("Over a flat (quartic) top the time, by quadrature, is no multiple of the formula near one.",
                       of="theory.flat_top_time"),
         ),
@@ -157,7 +157,7 @@ STUDY = Study(
             "Transverse directions that widen at the saddle multiply the wait by √(k_saddle/k_well) each.",
             "bovier2004, theorem 3.2; next order by Laplace's method",
             ratio("cold_wait", "theory.next_order", where=WIDER).within(1, 0.15),
-            shuffle="beta", only=["wait"], why="the order after it is about (1.5/5)² at d = 5",
+            rival=exchangeable("beta", "wait"), why="the order after it is about (1.5/5)² at d = 5",
             fails=but("The formula of d = 1, without the determinants.", prediction="theory.formula_of_one_dimension"),
         ),
         claim(
@@ -166,13 +166,13 @@ STUDY = Study(
             "symmetry",
             statistic(lambda top, wait: (top / wait).mean("beta"), "to_top", "mean_wait", where={**LINE, **HIGH},
                       words="mean over βh of {of} / mean wait").within(0.5, 0.04),
-            shuffle="beta", only=["top"], why="the exact ratio is 0.490 at βh = 4, 0.376 at 1/2",
+            rival=exchangeable("beta", "top"), why="the exact ratio is 0.490 at βh = 4, 0.376 at 1/2",
             fails=where("At βh = 1/2 the way down takes most of the time.", beta=(None, 0.5)),
         ),
         claim(
             "waits are exponential", "At βh ≥ 4 the wait divided by its mean is Exp(1).", "bovier2004, theorem 3.4",
             average("p_value", where={**LINE, **HIGH}).within(0.5, 0.2),
-            shuffle="beta", only=["p_value"], why="5 standard errors of a mean of 50 uniform p-values",
+            rival=exchangeable("beta", "p_value"), why="5 standard errors of a mean of 50 uniform p-values",
             fails=where("At βh = 1/2 the wait is not exponential.", beta=(None, 0.5)),
         ),
         claim(
@@ -180,7 +180,7 @@ STUDY = Study(
             "the walker equilibrates in time 1/8 between attempts",
             statistic(correlation, "both", words="correlation of ln(first wait) and ln(second wait), averaged",
                       where={**WIDER, **HIGH}, together=()).within(0, 0.1),
-            shuffle="beta", only=["wait"], why="twice the standard error of one run",
+            rival=exchangeable("beta", "wait"), why="twice the standard error of one run",
             fails=but("Walkers of different temperatures, each frozen along its path: the first wait tells of the "
                       "second.", together=["beta"], where={**WIDER, "beta": (3, None)}),
         ),
@@ -188,7 +188,7 @@ STUDY = Study(
             "gradient descent stays",
             "Without noise every start ends in the well of its own basin, so success is the basin's volume.",
             "the loss decreases along gradient descent",
-            share("kept") >= 0.999, shuffle="ball", only=["end"],
+            share("kept") >= 0.999, rival=exchangeable("ball", "end"),
             fails=but("With noise at βh = 2 (mean wait 10/h) walkers have left by then.",
                       of="stuck", where={**LINE, "beta": 2.0}),
         ),

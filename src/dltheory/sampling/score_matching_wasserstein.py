@@ -10,7 +10,7 @@ Corrections of the catalogue, from its audit:
 
 from typing import TYPE_CHECKING
 
-from dlatlas import Study, but, choice, claim, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import exponent, largest, rate
 from dltheory.models.biased_score import biased_samples
 from dltheory.theory.score_matching import wasserstein_bound
@@ -76,20 +76,20 @@ STUDY = Study(
     claims=[
         claim(
             "bounded", "The distance never exceeds the bound.", "theorem 1 and corollary 2",
-            largest("over_bound") <= 1.001, shuffle="T", only=["distance"], why="steps and quantiles",
+            largest("over_bound") <= 1.001, rival=exchangeable("T", "distance"), why="steps and quantiles",
             fails=but("With the sign of the Lipschitz constant turned round there is no bound.", of="over_wrong"),
         ),
         claim(
             "tight for Gaussian data",
             "For Gaussian data and a bias that adds to the start's error it is below twice the distance.",
             "section 4; the condition from the catalogue's audit",
-            largest("under_bound", where={"target": "gaussian", **BIASED}) <= 2, shuffle="b", only=["distance"],
+            largest("under_bound", where={"target": "gaussian", **BIASED}) <= 2, rival=exchangeable("b", "distance"),
             fails=where("For two modes it is far above.", **MODES),
         ),
         claim(
             "linear in the error", "Once the start is forgotten the distance is proportional to the score's error.",
             "corollary 2",
-            exponent("distance", along="b", where={**SDE, **BIASED, "T": 8.0}).within(1, 0.02), shuffle="b",
+            exponent("distance", along="b", where={**SDE, **BIASED, "T": 8.0}).within(1, 0.02), rival=exchangeable("b"),
             fails=where("At T = 1/2 it is not.", T=0.5),
         ),
         claim(
@@ -97,7 +97,7 @@ STUDY = Study(
             "Without error of the score the stochastic sampler's distance falls as e^-2T.",
             "theorem 1: I(T) W₂(p_T, N(0, 1)); for Gaussian data",
             rate("distance", along="T", by="log mean", where={**SDE, "b": 0.0, "T": (2.0, None)}).within(-2, 0.1),
-            shuffle="T", only=["distance"], fails=where("The flow's falls as e^-T.", sampler="ode"),
+            rival=exchangeable("T", "distance"), fails=where("The flow's falls as e^-T.", sampler="ode"),
         ),
         claim(
             "the stochastic sampler forgets errors",
@@ -105,7 +105,7 @@ STUDY = Study(
             "derived: I(t) falls as e^-t for weight 2 and tends to a constant for weight 1",
             (exponent("distance", along="T", where={**FLOW, **LATE, "b": 1.0})
              - exponent("distance", along="T", where={**SDE, **LATE, "b": 1.0})).within(1, 0.1),
-            shuffle="T", only=["distance"], fails=where("Without error the ratio grows as e^T.", b=0.0),
+            rival=exchangeable("T", "distance"), fails=where("Without error the ratio grows as e^T.", b=0.0),
         ),
     ],
     picture=[

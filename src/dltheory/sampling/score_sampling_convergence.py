@@ -12,7 +12,7 @@ Corrections of the catalogue, each derived or measured here:
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dlatlas import Study, but, choice, claim, count, derived, number, panel, variable, where
+from dlatlas import Study, but, choice, claim, count, derived, exchangeable, number, panel, variable, where
 from dlatlas.judging.statistics import deviation, exponent, largest
 from dltheory.models import two_modes
 from dltheory.models.reversed_samples import reversed_samples
@@ -86,36 +86,36 @@ STUDY = Study(
             "bounded by the paths",
             "The KL of the samples never exceeds the sum of the parts of start, steps and score.",
             "theorem 2 through its proof: Girsanov and data processing",
-            largest("of_paths", where=EXACT) <= 1, shuffle="error",
+            largest("of_paths", where=EXACT) <= 1, rival=exchangeable("error"),
             fails=but("The start's part alone does not bound it.", of="of_start"),
         ),
         claim(
             "start", "The start costs (d/4)((s²-1)e^(-2T))² + (m²/2)e^(-2T) once T is 2 or more.",
             "expansion of the Gaussian KL in e^(-2T)",
-            deviation("start_kl", worst=True, where={**EXACT, "horizon": (2.0, None)}) <= 0.05, shuffle="horizon",
+            deviation("start_kl", worst=True, where={**EXACT, "horizon": (2.0, None)}) <= 0.05, rival=exchangeable("horizon"),
             fails=where("At T = 1 the next order is felt.", horizon=1.0),
         ),
         claim(
             "rate in the step", "Steps cost no more than order h in KL.", "theorem 2: L²dhT in KL",
-            exponent("kl", along="step", where={**LONG, "error": 0.0}) >= 1, shuffle="step",
+            exponent("kl", along="step", where={**LONG, "error": 0.0}) >= 1, rival=exchangeable("step"),
             fails=where("With a score error of 0.3 the steps do not matter.", error=0.3),
         ),
         claim(
             "score error", "The score's part is quadratic in its error.", "theorem 2: ε²T in KL",
             exponent("kl", along="error", where={**LONG, "error": (0.03, None), "step": FINE}).within(2, 0.1),
-            shuffle="error", fails=where("With steps of 1/4 these cost more than the score.", step=0.25),
+            rival=exchangeable("error"), fails=where("With steps of 1/4 these cost more than the score.", step=0.25),
         ),
         claim(
             "early errors are forgotten",
             "The KL of the samples does not grow with T as that of the paths: it ends at 2.92 ε² for s = 2.",
             "derived: theory/reverse_diffusion.py, saturated_kl",
             deviation("kl", "theory.limit", worst=True, where={**LATE, "horizon": (6.0, None)}) <= 0.05,
-            shuffle="error", fails=where("At T = 1 it is still growing.", horizon=1.0),
+            rival=exchangeable("error"), fails=where("At T = 1 it is still growing.", horizon=1.0),
         ),
         claim(
             "modes get their weights", "Modes eight standard deviations apart get their weights, 0.8 and 0.2.",
             "chen2023: no log-concavity is assumed",
-            deviation("weight", where={**MIXED, "sampler": "reverse"}) <= 0.025, shuffle="setting", only=["weight"],
+            deviation("weight", where={**MIXED, "sampler": "reverse"}) <= 0.025, rival=exchangeable("setting", "weight"),
             fails=where("Langevin steps of the same number stay where they began.", sampler="langevin"),
         ),
     ],

@@ -62,7 +62,7 @@ STUDY = Study(
     observables={"fallen": derived("minus the cube", lambda cube, theory: -cube["cubed"])},
     claims=[
         claim(
-            "grows", "Cubes grow.", "arithmetic", slope("cubed", "number") >= 0, shuffle="number",
+            "grows", "Cubes grow.", "arithmetic", slope("cubed", "number") >= 0, rival=exchangeable("number"),
             fails=but("Their negatives fall.", of="fallen"),
         ),
     ],
