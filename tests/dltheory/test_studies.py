@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from dlatlas.declare.lab import Lab
+from dlatlas.judging import interval
 from dlatlas.judging import verdict as judging
 from dlatlas.judging.sample import Sample
 from dlatlas.judging.verdict import judge_study
@@ -21,8 +22,9 @@ STUDIES = sorted(LAB.chapters)
 def few_draws():
     """Intervals and p-values are judged elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "DRAWS", 49)
+        patch.setattr(interval, "DRAWS", 49)
         patch.setattr(judging, "SHUFFLES", 19)
+        patch.setattr(judging, "MORE", 19)
         yield
 
 
@@ -39,6 +41,8 @@ def test_a_study_runs_to_a_verdict_and_a_figure(name, smoke_cube, tmp_path):
         assert claim["estimate"] is not None or claim["verdict"] == "undecided"
         assert claim["quantity"]
         assert "{" not in claim["quantity"]
+    for each in record["identities"]:
+        assert each["verified"], f"{each['name']}: {each['estimate']}, expected {each['expected']}"
     svg, png = draw(study, cube, record, tmp_path, "{}")
     assert png.stat().st_size > 10_000
     assert svg.read_text().count('id="axes_') >= max(1, len(study.picture))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dlatlas.declare.bounds import AtLeast, AtMost, Equals
-from dlatlas.declare.claim import but, claim, instead, where
+from dlatlas.declare.claim import but, claim, exchangeable, instead, where
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.streams import stream
 from dlatlas.judging import verdict

@@ -13,14 +13,14 @@ from rich.table import Table
 from dlatlas.declare.registry import INSTRUMENT
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import read_json, write_json
-from dlatlas.judging.verdict import show, told
+from dlatlas.judging.verdict import SIGNS, headline, show, told
 from dlatlas.judging.words import quantity
 from dlatlas.planning.plan import Plan
 
 SHORT, LONG = 2.0, 120.0
 """Minutes: a shorter job is mostly its start, a longer one waits for a large gap and loses more when it is killed."""
 
-LOOKS = {"supported": ("✓", "green"), "refuted": ("✗", "red"), "undecided": ("?", "yellow")}
+COLORS = {"supported": "green", "contradicted": "red", "not reproduced": "magenta", "undecided": "yellow"}
 
 
 def table(plan: Plan, console: Console | None = None) -> list[str]:
@@ -60,7 +60,7 @@ def card(plan: Plan, name: str, console: Console | None = None) -> None:
     found = {claim["name"]: claim for claim in record["claims"]} if record else {}
     for claim in study.claims:
         said = found.get(claim.name)
-        sign, color = LOOKS[said["verdict"]] if said else ("·", "default")
+        sign, color = (SIGNS[said["verdict"]], COLORS[said["verdict"]]) if said else ("·", "default")
         console.print(f"[{color}]{sign}[/{color}] [bold]{escape(claim.name)}[/bold]: {escape(claim.statement)}")
         console.print(f"  expected: {escape(quantity(claim.statistic, study))} {claim.expected}", style="dim")
         if said:
@@ -68,7 +68,8 @@ def card(plan: Plan, name: str, console: Console | None = None) -> None:
             how = "fails" if said["control"]["fails"] else "does not fail"
             console.print(
                 f"  found: {show(said['estimate'])} \\[{show(low)}, {show(high)}], control "
-                f"{show(said['control']['estimate'])} {how}, {told(said['permutation']['p'])}"
+                f"{show(said['control']['estimate'])} {how}; rival: "
+                f"{escape(str(claim.rival))}, {told(said['rival']['p'])}"
             )
     console.print(f"\nScale {sweep.scale}: {sweep.size:,} runs in {len(sweep.shards)} jobs")
     for dim, columns in sweep.dims.items():
@@ -146,9 +147,8 @@ def _record(plan: Plan, name: str) -> dict[str, Any] | None:
 def _verdict(record: dict[str, Any] | None) -> str:
     if record is None:
         return "[dim]– not yet[/dim]"
-    sign, color = LOOKS[record["verdict"]]
-    good = sum(claim["verdict"] == "supported" for claim in record["claims"])
-    return f"[{color}]{sign} {record['verdict']}[/{color}] {good}/{len(record['claims'])}"
+    sign, color = SIGNS[record["verdict"]], COLORS[record["verdict"]]
+    return f"[{color}]{sign} {headline(record)}[/{color}]"
 
 
 def _values(values: list[Any]) -> str:

@@ -198,7 +198,7 @@ def claim(
         low, high = expects.allowed.bounds()
         if low < rival.value < high:
             raise InputError(
-                f"claim {name!r}: its rival's value {rival.value:g} is allowed too ({expects.allowed}); nothing tells them apart"
+                f"claim {name!r}: its rival's value {rival.value:g} is allowed too ({expects.allowed}); no data tell"
             )
     if basis not in get_args(Basis):
         raise InputError(f"claim {name!r}: basis: expected {' or '.join(get_args(Basis))}, found {basis!r}")

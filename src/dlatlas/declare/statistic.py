@@ -56,7 +56,7 @@ class Statistic:
         numbers: ``(sample, statistic) -> (draw, setting), axis``, for those of kind settings: what it is made of; for
             a mean, the truth values of runs, if it is one of those.
         made: ``(statistic, numbers, axis, ends, below, above, whole) -> (low, high)``: its interval from those of its
-            numbers, ``ends(probability)`` being ``(low, high)`` of all of them, and ``whole`` the like of the jackknife.
+            numbers, ``ends(probability)`` being ``(low, high)`` of all, and ``whole`` the like of the jackknife.
         limits: beyond which it never is.
         function: for those made of others, of their numbers.
     """

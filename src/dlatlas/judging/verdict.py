@@ -42,6 +42,8 @@ OUTCOMES: Mapping[str, str] = {
     "undecided": "neither, for the reason given",
 }
 """What each says, for the page."""
+SIGNS: Mapping[str, str] = {"supported": "✓", "contradicted": "✗", "not reproduced": "≠", "undecided": "?"}
+"""A sign for each; the word always stands beside it."""
 
 SEEDS = 10
 """A verdict needs this many, unless the study says why fewer do."""

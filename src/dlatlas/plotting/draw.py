@@ -11,6 +11,7 @@ from dlatlas.cubes.cube import with_fixed
 from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import write_bytes
+from dlatlas.judging.verdict import SIGNS
 from dlatlas.plotting.panels import draw_panels
 from dlatlas.plotting.style import STYLE
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-MARKS = {"supported": ("✓", "#1A7F4B"), "refuted": ("✗", "#B3261E"), "undecided": ("?", "#8A6100")}
-"""A sign and a colour for each verdict; the word always stands beside them."""
+COLORS = {"supported": "#1A7F4B", "contradicted": "#B3261E", "not reproduced": "#A3470B", "undecided": "#8A6100"}
+"""A colour for each verdict; sign and word always stand beside it."""
 
 
 def draw(study: Study, cube: "xr.Dataset", verdict: dict[str, Any], folder: Path, signature: str) -> list[Path]:
@@ -45,14 +46,14 @@ def draw(study: Study, cube: "xr.Dataset", verdict: dict[str, Any], folder: Path
 
 def sign(figure: "Figure", title: str, verdict: dict[str, Any]) -> None:
     """The title at the left, the verdict at the right, in a band of their own above the panels."""
-    mark, color = MARKS[verdict["verdict"]]
+    mark, color = SIGNS[verdict["verdict"]], COLORS[verdict["verdict"]]
     claims = verdict["claims"]
     good = sum(claim["verdict"] == "supported" for claim in claims)
     band = 0.36 / figure.get_size_inches()[1]
     figure.get_layout_engine().set(rect=(0.005, 0.0, 0.99, 1 - band))
     look = {"va": "center", "fontweight": "bold"}
     figure.text(0.012, 1 - 0.42 * band, title, ha="left", fontsize=10.5, color="#1B1F24", **look)
-    said = f"{mark} {verdict['verdict']}  {good}/{len(claims)}"
+    said = f"{mark} {verdict['verdict']} · {good} of {len(claims)} hold"
     figure.text(0.988, 1 - 0.42 * band, said, ha="right", fontsize=10, color=color, **look)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlatlas import Study, but, claim, count, derived, variable
+from dlatlas import Study, but, claim, count, derived, exchangeable, variable
 from dlatlas.judging.statistics import slope
 
 PATIENCE = 150.0
