@@ -123,22 +123,22 @@ def deviation(
 
     def numbers(sample: Sample, statistic: Statistic) -> Numbers:
         measured, predicted = _pair(sample, statistic)
-        return _flat(measured / predicted - 1), None
+        return _flat(measured / predicted), None
 
     def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
-        off = np.abs(numbers(sample, statistic)[0])
+        off = np.abs(numbers(sample, statistic)[0] - 1)
         return np.nanmax(off, axis=-1) if statistic.settings["worst"] else np.nanmean(off, axis=-1)
 
     def made(
         statistic: Statistic, values: Array, axis: None, ends: Ends, below: float, above: float, whole: Whole
     ) -> Pair:
         worst = statistic.settings["worst"]
-        low, high = ends(below / np.isfinite(values).sum() if worst else below)
-        away = np.maximum(np.maximum(low, -high), 0.0)  # as far from 0 as all that is not excluded
+        low, high = ends(below / np.isfinite(values).sum())
+        away = np.maximum(np.maximum(low - 1, 1 - high), 0.0)  # as far from 0 as all that is not excluded
         if not worst:  # seeds that scatter make the mean of absolute values larger, never smaller
             return np.nanmean(away), whole(above)[1]
         low, high = ends(above)
-        return np.nanmax(away), np.nanmax(np.maximum(np.abs(low), np.abs(high)))
+        return np.nanmax(away), np.nanmax(np.maximum(np.abs(low - 1), np.abs(high - 1)))
 
     words = f"{'largest' if worst else 'mean'} relative deviation of {{of}} from {{prediction}}"
     settings = {"prediction": prediction, "worst": worst}
@@ -180,12 +180,12 @@ def agreement(
 
     def numbers(sample: Sample, statistic: Statistic) -> Numbers:
         measured, predicted = _pair(sample, statistic)
-        return _flat((measured / predicted - 1).where(np.isfinite(predicted))), None
+        return _flat((measured / predicted).where(np.isfinite(predicted))), None
 
     def compute(sample: Sample, statistic: Statistic) -> NDArray[np.float64]:
         if statistic.by == "runs":
             return sample.reduced(observed(sample, statistic), "mean", ()).values
-        off, _ = numbers(sample, statistic)
+        off = numbers(sample, statistic)[0] - 1
         return np.nanmean(np.where(np.isnan(off), np.nan, np.abs(off) <= statistic.settings["tolerance"]), axis=-1)
 
     def made(
@@ -193,9 +193,9 @@ def agreement(
     ) -> Pair:
         width, known = statistic.settings["tolerance"], np.isfinite(values)
         low, high = ends(below / known.sum())
-        within = (np.abs(low) <= width) & (np.abs(high) <= width)
+        within = (np.abs(low - 1) <= width) & (np.abs(high - 1) <= width)
         low, high = ends(above / known.sum())
-        outside = (low > width) | (high < -width)
+        outside = (low - 1 > width) | (high - 1 < -width)
         return within[known].mean(), 1 - outside[known].mean()
 
     what = "runs" if by == "runs" else "settings"
