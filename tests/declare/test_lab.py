@@ -13,7 +13,7 @@ from dlatlas.errors import AtlasError, InputError
 ROOT = Path(__file__).parents[2]
 
 STUDY = """
-from dlatlas import Study, but, claim, count
+from dlatlas import Study, but, claim, count, exchangeable
 from dlatlas.judging.statistics import average
 
 STUDY = Study(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dlatlas import but, claim, panel, where
+from dlatlas import but, claim, exchangeable, panel, where
 from dlatlas.declare.names import check_names
 from dlatlas.declare.params import Point
 from dlatlas.errors import InputError
@@ -34,7 +34,7 @@ def checked(study, **changes):
 
 def made(expects, fails=None, **options):
     fails = fails or where("it has to", features="tanh")
-    return claim("rate", "It falls.", "theorem 3", expects, fails=fails, **{"shuffle": "p", **options})
+    return claim("rate", "It falls.", "theorem 3", expects, fails=fails, **{"rival": exchangeable("p"), **options})
 
 
 def test_names_that_the_cube_will_have_pass(study):
@@ -90,8 +90,11 @@ def test_a_control_a_shuffle_and_a_variable_to_be_shuffled_are_looked_at_too(stu
     for options, said in (
         ({"fails": but("it has to", of="risc")}, "claim 'rate': control: unknown observable or variable \"risc\""),
         ({"fails": where("it has to", features="relu")}, "claim 'rate': control: unknown value of features \"relu\""),
-        ({"shuffle": "width"}, "claim 'rate': shuffle: unknown dimension \"width\"; allowed: features, p, seed"),
-        ({"only": ["nois"]}, 'claim \'rate\': only: unknown variable "nois"; did you mean "noise"?'),
+        (
+            {"rival": exchangeable("width")},
+            "claim 'rate': rival: unknown dimension \"width\"; allowed: features, p, seed",
+        ),
+        ({"rival": exchangeable("p", "nois")}, 'claim \'rate\': rival: unknown variable "nois"; did you mean "noise"?'),
     ):
         with pytest.raises(InputError) as error:
             checked(study, claims=[made(average("noise") >= 0, **options)])

@@ -15,7 +15,7 @@ from dlatlas.planning.plan import Plan, Settings
 OURS = ("dlatlas",)
 
 STUDY = """
-from dlatlas import Study, but, claim, count
+from dlatlas import Study, but, claim, count, exchangeable
 from dlatlas.judging.statistics import average
 
 STUDY = Study(

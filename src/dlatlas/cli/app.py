@@ -95,16 +95,30 @@ def check(
         list[str] | None, typer.Argument(help="Which studies, or archives of `dlatlas export`; all studies if none.")
     ] = None,
     results: Results = RESULTS,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run the sweep again on seeds never used; say what flips.")] = (
+        False
+    ),
+    scale: ScaleName = "laptop",
+    cores: Annotated[str, typer.Option(help="With --fresh: as Snakemake's option.")] = "all",
 ) -> None:
     """Verifies each cube's (or archive's) files and computes its verdict again, from the cube alone.
 
-    Exits with 1 if a file is corrupted or a verdict differs from the one on disk.
+    Exits with 1 if a file is corrupted or a verdict differs from the one on disk. With --fresh it runs the studies
+    again on seeds never used, into results-fresh, and says which verdicts flip.
     """
     from dlatlas.declare.lab import Lab
     from dlatlas.judging.check import check_study
     from dlatlas.publishing.crate import check_archive
 
     lab = Lab.read(ROOT)
+    if fresh:
+        from dlatlas.reproduction.fresh import described, report, run_fresh
+
+        plan = plan_at(PARAMS, DATA, results, scale, ",".join(studies or []))
+        typer.echo(described(plan, plan.names))
+        for line in report(run_fresh(plan, plan.names, cores, typer.echo)):
+            typer.echo(line)
+        return
 
     names = [name if name.endswith(".zip") else name.replace("-", "_") for name in studies or []]
     names = names or sorted(path.parent.name for path in results.glob("*/verdict.json"))

@@ -197,13 +197,14 @@ def table(laws: Sequence[str] = LAWS, numbers: Sequence[int] = SEEDS) -> dict[st
 
 HEAD = f"""# Do the intervals cover?
 
-Of {REPETITIONS:,} repetitions with a planted truth ({FEW} where each setting has an interval of its own), the share whose
-95 % interval holds it, and in brackets the shares that lie wholly below and above it: what a claim whose truth lies at
-the edge of what is allowed is falsely decided by. Made by `python -m dlatlas.judging.calibration > docs/calibration.md`, tested by
-`tests/judging/test_calibration.py`; how each interval is found stands in `dlatlas.judging.interval`.
+Of {REPETITIONS:,} repetitions with a planted truth ({FEW} where each setting has an interval of its own), the share
+whose 95 % interval holds it, and in brackets the shares that lie wholly below and above it: so often is a claim whose
+truth lies at the edge of what is allowed decided falsely. Made by
+`python -m dlatlas.judging.calibration > docs/calibration.md`, tested by `tests/judging/test_calibration.py`; how each
+interval is found stands in `dlatlas.judging.interval`.
 
-Runs are normal (spread 0.3 of the mean), lognormal (σ = 1/2), strongly skewed (lognormal, σ = 1), or lognormal with half
-of the variance shared by all settings of a seed. Bounds for all settings (largest, worst, order, ...) are conservative:
+Runs are normal (spread 0.3 of the mean), lognormal (σ = 1/2), strongly skewed (lognormal, σ = 1), or lognormal with
+half of the variance shared by all settings of a seed. Bounds for all settings (largest, worst, order, ...) are conservative:
 they hold at least as often as they say. A verdict needs ten seeds; five are shown for the reason.
 
 The largest or smallest of all *runs* has no interval: one run beyond a bound contradicts it, and where all of n seeds

@@ -24,6 +24,7 @@ from dlatlas.declare.statistic import Statistic, combined
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity import chance
 from dlatlas.identity.streams import stream
+from dlatlas.judging.history import spans
 from dlatlas.judging.interval import CONFIDENCE, ROUND_OFF, Extreme, Uncertain, interval, obeyed, p_of, uncertain
 from dlatlas.judging.sample import Sample, Shuffle
 from dlatlas.judging.words import quantity
@@ -96,6 +97,7 @@ def judge_study(study: "Study", cube: "xr.Dataset") -> dict[str, Any]:
         "scale": cube.attrs["scale"],
         "verdict": outcomes[0],
         "holds": outcomes.count("supported"),
+        "seeds": spans(cube["seed"].values) if "seed" in cube.coords else "",
         "by_chance": CHANCE * sum(each != "undecided" for each in outcomes),
         "runs": int(status.size),
         "status": {word: int((status == value).sum()) for value, word in enumerate(words)},

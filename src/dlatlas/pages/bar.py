@@ -25,7 +25,7 @@ def bar(claim: dict[str, Any]) -> str:
     right = at(high) if high is not None else WIDTH
     middle = HEIGHT / 2
     parts = [
-        f'<svg class="bar {claim["verdict"]}" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
+        f'<svg class="bar {claim["verdict"].replace(" ", "-")}" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
         'aria-label="allowed values, estimate with interval, control">',
         f'<rect class="allowed" x="{left:.1f}" y="5" width="{max(right - left, 1.5):.1f}" height="{HEIGHT - 10:.0f}"/>',
         f'<line class="axis" x1="0" x2="{WIDTH:.0f}" y1="{middle}" y2="{middle}"/>',

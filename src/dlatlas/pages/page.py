@@ -20,6 +20,8 @@ from dlatlas.declare.source import said
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.git import head
 from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.judging.history import changed, mark, past
+from dlatlas.judging.verdict import OUTCOMES, SIGNS, told
 from dlatlas.pages import numbers
 from dlatlas.pages.bar import bar
 from dlatlas.planning.cost import cost
@@ -29,8 +31,6 @@ from dlatlas.planning.provenance import entered, provenance, read_signature, sig
 TEMPLATES = Path(__file__).parent / "templates"
 THUMBNAIL = 480
 """Pixels across."""
-
-SIGNS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 
 
 def build_page(plan: Plan) -> list[Path]:
@@ -67,7 +67,9 @@ def build_page(plan: Plan) -> list[Path]:
         studies=studies, tally=tally, kinds=kinds, chapters=[chapter["name"] for chapter in chapters],
         scale=scale,
         runs=sum(study["runs"] for study in studies), claims=sum(len(study["claims"]) for study in studies),
-        signature=everything,
+        outcomes=OUTCOMES, chance=sum(study["by_chance"] for study in studies),
+        decided=sum(claim["verdict"] != "undecided" for study in studies for claim in study["claims"]),
+        near=sum(claim["close"] for study in studies for claim in study["claims"]), signature=everything,
     ))  # fmt: skip
     write("contents.html", environment.get_template("contents.html").render(
         chapters=chapters, papers=_papers(studies), documents=_documents(plan.lab, studies), claims=_claims(studies),
@@ -75,10 +77,11 @@ def build_page(plan: Plan) -> list[Path]:
     ))  # fmt: skip
     open_claims = [
         {**study, "claims": [claim for claim in study["claims"] if claim["verdict"] != "supported"]}
-        for word in ("refuted", "undecided")
+        for word in SIGNS
         for study in studies
-        if study["verdict"] == word
+        if study["verdict"] == word and study["supported"] < len(study["claims"])
     ]
+    open_claims.sort(key=lambda study: -sum(claim["verdict"] == "contradicted" for claim in study["claims"]))
     write("disagreements.html", environment.get_template("disagreements.html").render(
         studies=open_claims, claims=sum(len(study["claims"]) for study in open_claims), scale=scale,
         signature=everything,
@@ -146,6 +149,8 @@ def _environment() -> Environment:
         "duration": numbers.duration,
         "size": numbers.size,
         "sign": SIGNS.__getitem__,
+        "slug": lambda word: word.replace(" ", "-"),
+        "p": told,
         "words": lambda name: name.replace("_", " ").replace("-", " "),
     }
     return environment
@@ -172,10 +177,13 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
             raise InputError(f"{home / file}: missing; `snakemake --cores all` makes it")
     record, signature = read_json(home / "verdict.json"), read_signature(home / "figure.svg")
     known = study.all_parameters()
+    ledger = plan.settings.root / "results" / "ledger" / f"{name}.json"
+    history = past(read_json(ledger)) if ledger.is_file() else []
     for claim in record["claims"]:
         claim["bar"] = Markup(bar(claim))  # noqa: S704  our own numbers
         claim["allowed"] = _allowed(*claim["bounds"])
         claim["source"] = said(claim["source"], papers)
+        claim["mark"] = mark(claim, record["seeds"], history)
     return {
         "name": name,
         "title": study.title,
@@ -190,6 +198,9 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
         "verdict": record["verdict"],
         "claims": record["claims"],
         "supported": sum(claim["verdict"] == "supported" for claim in record["claims"]),
+        "identities": [{**each, "source": said(each["source"], papers)} for each in record["identities"]],
+        "by_chance": record["by_chance"],
+        "before": changed(record, history),
         "runs": record["runs"],
         "status": {word: count for word, count in record["status"].items() if count or word == "ok"},
         "scale": record["scale"],

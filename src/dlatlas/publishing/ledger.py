@@ -154,6 +154,7 @@ def entry(
         "params": params_digest(plan, name),
         "data": data_digest(plan, name),
         "cube": verdict["cube"],
+        "seeds": verdict["seeds"],
         "variables": {str(key): summary(cube[key]) for key in cube.data_vars},
         "verdict": {
             "verdict": verdict["verdict"],
@@ -172,11 +173,12 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
         "estimate": claim["estimate"],
         "low": low,
         "high": high,
-        "p": claim["permutation"]["p"],
+        "p": claim["rival"]["p"],
         "control": claim["control"]["estimate"],
     }
     rounded = {key: None if value is None else significant(value) for key, value in numbers.items()}
-    return {"verdict": claim["verdict"], "control_fails": claim["control"]["fails"], **rounded}
+    said = {key: claim[key] for key in ("verdict", "digest", "basis", "close")}
+    return {**said, "control_fails": claim["control"]["fails"], **rounded}
 
 
 def params_digest(plan: Plan, name: str) -> str:

@@ -13,6 +13,7 @@ from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.git import dirty_files, git, head
 from dlatlas.identity.store import read_json
 from dlatlas.judging.check import verified_cube
+from dlatlas.judging.history import past
 from dlatlas.planning.plan import STAGES, Plan
 from dlatlas.planning.provenance import entered, read_signature
 from dlatlas.publishing.ledger import (
@@ -212,13 +213,13 @@ def enter(root: Path, entries: dict[str, dict[str, Any]], complete: bool) -> lis
         if old and _essence(old) == _essence(new) and _behind(root, old["commit"]):
             said.append(f"{name}: unchanged since {old['commit'][:12]}")
             continue
-        write_entry(root, name, new)
+        write_entry(root, name, {**new, "before": past(old)} if old else new)
         said.append(f"{name}: {new['verdict']['verdict']}, cube {new['cube']}")
     return said
 
 
 def _essence(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in UNCHANGED}
+    return {key: value for key, value in record.items() if key not in (*UNCHANGED, "before")}
 
 
 def _behind(root: Path, commit: str) -> bool:

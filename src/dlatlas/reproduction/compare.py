@@ -37,6 +37,8 @@ ROUNDING = 1e-5
 TINY = 1e-12
 """The same for values near zero, relative to the median magnitude of the variable."""
 DIGITS = 6
+COMPARED = ("verdict", "control_fails", "estimate", "low", "high", "p", "control")
+"""What is compared of a claim."""
 """Significant digits to which the numbers of verdicts are compared."""
 ROUNDED = ROUNDING + 10.0 ** (1 - DIGITS)
 """As `ROUNDING`, for numbers that were rounded to so many digits."""
@@ -327,13 +329,17 @@ def _claims(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 "estimate": claim["estimate"],
                 "low": claim["interval"][0],
                 "high": claim["interval"][1],
-                "p": claim["permutation"]["p"],
+                "p": claim["rival" if "rival" in claim else "permutation"]["p"],  # until December 2026
                 "control": claim["control"]["estimate"],
             }
             for claim in claims
         }
     return {
-        name: {key: float(f"{v:.{DIGITS}g}") if isinstance(v, float | int) else v for key, v in claim.items()}
+        name: {
+            key: float(f"{v:.{DIGITS}g}") if isinstance(v, float | int) else v
+            for key, v in claim.items()
+            if key in COMPARED
+        }
         for name, claim in claims.items()
     }
 

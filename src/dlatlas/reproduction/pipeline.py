@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def run_pipeline(
     cores: str,
     log: Path,
     tell: Callable[[str], None],
+    folders: Mapping[str, Path] | None = None,
 ) -> dict[str, str]:
     """Runs ``snakemake`` in a checkout and returns what went wrong: study -> error, ``""`` for what names no study.
 
@@ -38,8 +39,10 @@ def run_pipeline(
         cores: as Snakemake's option.
         log: gets every line.
         tell: gets each step done, what the studies' jobs print, and errors.
+        folders: params, data or results elsewhere than in the checkout.
     """
     config = [f"scale={scale}", f"studies={','.join(names)}"]
+    config += [f"{name}={folder}" for name, folder in (folders or {}).items()]
     words = [str(python), "-u", "-P", "-m", "snakemake", "--cores", cores, "--config", *config]
     log.parent.mkdir(parents=True, exist_ok=True)
     passed = re.compile(rf"\d+ of \d+ steps|error: |WorkflowError|({'|'.join(names)}): ")
