@@ -97,14 +97,14 @@ def claim_record(claim, verdict: str) -> dict:
     bounds = [bound if math.isfinite(bound) else None for bound in claim.expected.bounds()]
     return {
         "name": claim.name, "statement": claim.statement, "source": claim.source, "quantity": quantity(claim.statistic),
-        "why": "",
+        "why": "", "basis": claim.basis, "method": "jackknife t", "close": False,
         "expected": str(claim.expected), "bounds": bounds,
         "estimate": -0.503, "interval": [-0.52, -0.49], "seeds": 20, "runs": 1234, "verdict": verdict,
         "reason": "because",
         "control": {
             "statement": "none", "quantity": "another", "estimate": 0.0, "interval": [-0.1, 0.1], "fails": True
         },
-        "permutation": {"along": "width", "draws": 199, "p": 0.005, "still_supporting": 0.0},
+        "rival": {"kind": "law", "says": "another law", "value": 0.0, "p": 0.005},
     }  # fmt: skip
 
 
@@ -127,10 +127,12 @@ def made_up(tmp_path_factory) -> Path:
     plan = planned(tmp_path_factory.mktemp("atlas") / "results")
     for place, name in enumerate(plan.names):
         study, home = plan.sweep(name).study, plan.home(name)
-        verdict = ("supported", "refuted", "undecided")[place % 3]
+        verdict = ("supported", "contradicted", "undecided", "not reproduced")[place % 4]
         record = {
             "study": name, "title": study.title, "scale": "smoke", "verdict": verdict, "runs": 1000 * (place + 1),
             "status": {"ok": 1000 * (place + 1) - 1, "diverged": 1, "failed": 0, "missing": 0},
+            "holds": len(study.claims) if verdict == "supported" else 0, "by_chance": 0.025 * len(study.claims),
+            "seeds": "0-19", "schema": 2, "identities": [],
             "claims": [claim_record(claim, verdict) for claim in study.claims], "cube": "0123456789abcdef0123",
         }  # fmt: skip
         write_json(home / "verdict.json", record)

@@ -32,7 +32,7 @@ def test_the_table_has_a_line_a_study_with_its_verdict(plan):
         assert line.startswith(name)
         assert f"{plan.sweep(name).size:,}" in line
     assert "✓ supported" in lines[1]
-    assert "✗ refuted 0/" in lines[2]
+    assert "✗ contradicted, 0 of " in lines[2]
 
 
 def test_the_table_fits_a_narrow_terminal(plan):
@@ -57,7 +57,8 @@ def test_the_card_has_every_claim_with_what_is_expected_and_found(plan):
     for claim in plan.sweep(name).study.claims:
         assert claim.name in said
         assert str(claim.expected) in said
-    assert "found: -0.503 [-0.52, -0.49], control 0 fails, p = 0.005" in said
+    assert "found: -0.503 [-0.52, -0.49], control 0 fails; rival: " in said
+    assert ", p = 0.005" in said
     assert f"{plan.sweep(name).size:,} runs in {len(plan.sweep(name).shards)} jobs" in said
 
 

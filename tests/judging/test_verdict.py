@@ -12,9 +12,10 @@ from dlatlas.declare.bounds import AtLeast, AtMost, Equals
 from dlatlas.declare.claim import but, claim, exchangeable, identity, instead, law, other, where
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.judging import verdict
+from dlatlas.judging.digest import claim_digest
 from dlatlas.judging.sample import Sample
 from dlatlas.judging.statistics import average, deviation, exponent, largest
-from dlatlas.judging.verdict import claim_digest, is_close, judge_claim, p_value, permutations, placed, verify
+from dlatlas.judging.verdict import is_close, judge_claim, p_value, permutations, placed, verify
 
 WIDTHS = np.array([8.0, 16, 32, 64, 128])
 RATE = exponent("error", along="width")

@@ -59,12 +59,12 @@ def test_it_opens_from_disk_without_a_complaint(opened, plan):
 
 
 def test_the_filter_by_verdict_shows_only_those(opened, plan):
-    find(opened, '.chip[data-value="refuted"]').click()
+    find(opened, '.chip[data-value="contradicted"]').click()
     shown = visible(opened, "verdict")
     assert shown
-    assert set(shown) == {"refuted"}
+    assert set(shown) == {"contradicted"}
     assert find(opened, "#count").text == f"{len(shown)} of {len(plan.names)} studies"
-    find(opened, '.chip[data-value="refuted"]').click()
+    find(opened, '.chip[data-value="contradicted"]').click()
     assert len(visible(opened)) == len(plan.names)
 
 
@@ -135,7 +135,7 @@ def contrast(browser, selector):
     return browser.execute_script(script, selector)
 
 
-TEXTS = ("body", ".meta", ".verdict.supported", ".verdict.refuted", ".verdict.undecided", ".claims span")
+TEXTS = ("body", ".meta", ".verdict.supported", ".verdict.contradicted", ".verdict.undecided", ".claims span")
 
 
 def test_text_is_readable_by_day_and_by_night(opened):

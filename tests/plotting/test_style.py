@@ -16,7 +16,7 @@ from dlatlas.planning.provenance import read_signature
 from dlatlas.plotting.draw import draw, settle
 from dlatlas.plotting.style import STYLE, mean_interval, median_interval, new_figure, points, shades
 
-VERDICT = {"verdict": "refuted", "claims": [{"verdict": "refuted"}, {"verdict": "supported"}]}
+VERDICT = {"verdict": "not reproduced", "claims": [{"verdict": "not reproduced"}, {"verdict": "supported"}]}
 
 
 def test_the_mean_interval_is_student_s():
@@ -98,7 +98,7 @@ def test_the_verdict_stands_in_the_corner(tmp_path):
     draw(study(figure), CUBE, VERDICT, tmp_path, "{}")
     texts = [text.get_text() for text in seen[0].texts]
     assert "A title" in texts
-    assert "✗ refuted  1/2" in texts
+    assert "≠ not reproduced · 1 of 2 hold" in texts
 
 
 def test_a_figure_that_raises_is_one_line_and_leaves_no_file(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
 from dlatlas.cubes.cube import write_cube
+from dlatlas.declare.outcome import OUTCOMES
 from dlatlas.errors import InputError
 from dlatlas.publishing import ledger
 
@@ -201,4 +202,4 @@ def test_this_repository_s_ledger_is_whole():
     for study, entry in ledger.read_ledger(root).items():
         assert (root / "results" / f"{study}.dvc").is_file()
         assert (root / ledger.entry_file(study)).read_bytes() == ledger.entry_bytes(study, entry)
-        assert entry["verdict"]["verdict"] in ("supported", "refuted", "undecided")
+        assert entry["verdict"]["verdict"] in OUTCOMES

@@ -80,7 +80,8 @@ def test_a_single_file_with_a_study_that_is_gone_is_split_without_it_by_a_comple
     (tree.path / "results" / "ledger.json").write_text(json.dumps(record))
     said = enter(tree.path, {"edge": entry("e2", now)}, complete=True)
     assert said[1:] == ["gone: no longer a study; `git rm results/gone.dvc`", "edge: supported, cube e2"]
-    assert read_ledger(tree.path) == {"edge": entry("e2", now)}
+    before = [{"commit": now, "cube": "e1", "verdict": "supported", "claims": {}}]
+    assert read_ledger(tree.path) == {"edge": {**entry("e2", now), "before": before}}
 
 
 def test_a_broken_entry_stops_the_publishing_of_its_study_before_anything_is_written(tree):

@@ -343,7 +343,7 @@ def test_the_ledger_s_form_and_the_file_s_say_the_same(estimate):
         (verdict(estimate=1.06), "different"),
         (verdict(high=1.2), "within tolerance"),
         (verdict(p=0.01), "within tolerance"),
-        (verdict(word="refuted"), "different"),
+        (verdict(word="contradicted"), "different"),
         (verdict(fails=False), "different"),
         ({"verdict": "supported", "claims": []}, "different"),
     ],

@@ -56,26 +56,26 @@ def test_a_weight_initialisation_is_named(was, now):
 
 
 def test_a_claim_a_measure_and_a_figure_are_told_apart_by_stage(was, now):
-    edit(now, "src/dlatlas/judging/verdict.py", "DRAWS = 499", "DRAWS = 498")
+    edit(now, "src/dlatlas/judging/verdict.py", "MORE = 1999", "MORE = 1998")
     edit(now, "src/dlatlas/plotting/draw.py", "band = 0.36", "band = 0.37")
     assert said(changed_code(STUDY, was, now)) == [
-        "code: verdict: dlatlas.judging.verdict:DRAWS changed",
+        "code: verdict: dlatlas.judging.verdict:MORE changed",
         "code: figure: dlatlas.plotting.draw:sign changed",
     ]
 
 
 def test_comments_docstrings_and_other_studies_are_no_drift(was, now):
-    edit(now, "src/dlatlas/judging/verdict.py", "Bootstrap draws of the seeds.", "Draws.")
+    edit(now, "src/dlatlas/judging/verdict.py", "A claim is supported where its rival", "A claim is so where its rival")
     edit(now, "src/dltheory/overparametrization/triple_descent.py", "def theory(", "def theory(x, ")
     edit(now, "src/dlatlas/optimizers/adam.py", "(1 - beta1)", "(1.0 - beta1)")
     assert changes(STUDY, "smoke", was, now) == []
 
 
 def test_code_that_came_and_went_is_named(was, now):
-    edit(now, "src/dlatlas/judging/verdict.py", "DRAWS", "RESAMPLES")
+    edit(now, "src/dlatlas/judging/verdict.py", "CHANCE", "LUCK")
     found = said(changed_code(STUDY, was, now))
-    assert "code: verdict: dlatlas.judging.verdict:DRAWS is gone" in found
-    assert "code: verdict: dlatlas.judging.verdict:RESAMPLES is new" in found
+    assert "code: verdict: dlatlas.judging.verdict:CHANCE is gone" in found
+    assert "code: verdict: dlatlas.judging.verdict:LUCK is new" in found
 
 
 def test_another_layout_of_the_package_is_no_error(was, now):

@@ -296,11 +296,11 @@ def test_the_table_names_variable_place_and_size_and_a_picture_shows_both_figure
 def test_another_verdict_is_different_even_if_the_cube_is_not(small, copying):
     small.store()
     small.publish_here()
-    small.store(verdict="refuted")
+    small.store(verdict="contradicted")
     small.commit()
     item, report = small.only()
     assert (item.cube, report.outcome) == ([], "different")
-    assert item.verdict[0].said == "supported → refuted"
+    assert item.verdict[0].said == "supported → contradicted"
 
 
 def test_a_figure_that_alone_differs_is_different_and_one_of_moved_numbers_is_within_tolerance(small, copying):

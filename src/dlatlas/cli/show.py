@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dlatlas.declare.outcome import SIGNS
 from dlatlas.declare.registry import INSTRUMENT
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import read_json, write_json
-from dlatlas.judging.verdict import SIGNS, headline, show, told
+from dlatlas.judging.verdict import headline, show, told
 from dlatlas.judging.words import quantity
 from dlatlas.planning.plan import Plan
 

@@ -204,8 +204,8 @@ truth lies at the edge of what is allowed decided falsely. Made by
 interval is found stands in `dlatlas.judging.interval`.
 
 Runs are normal (spread 0.3 of the mean), lognormal (σ = 1/2), strongly skewed (lognormal, σ = 1), or lognormal with
-half of the variance shared by all settings of a seed. Bounds for all settings (largest, worst, order, ...) are conservative:
-they hold at least as often as they say. A verdict needs ten seeds; five are shown for the reason.
+half of the variance shared by all settings of a seed. Bounds for all settings (largest, worst, order, ...) are
+conservative: they hold at least as often as they say. A verdict needs ten seeds; five are shown for the reason.
 
 The largest or smallest of all *runs* has no interval: one run beyond a bound contradicts it, and where all of n seeds
 obey, at least {obeyed(10):.0%} (n = 10), {obeyed(20):.0%} (20) or {obeyed(30):.0%} (30) of all seeds do, with a

@@ -31,16 +31,17 @@ def brief(entry: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: entry[key] for key in ("commit", "date", "cube", "seeds", "scale", "runs") if key in entry}
     names = ("verdict", "estimate", "low", "high", "digest")
     claims = {
-        name: {key: claim[key] for key in names if key in claim} for name, claim in entry["verdict"]["claims"].items()
+        name: {key: claim[key] for key in names if key in claim}
+        for name, claim in entry["verdict"].get("claims", {}).items()
     }
     return {**kept, "verdict": entry["verdict"]["verdict"], "claims": claims}
 
 
-def mark(claim: Mapping[str, Any], seeds: str, history: Sequence[Mapping[str, Any]]) -> str:
+def mark(digest: str, seeds: str, history: Sequence[Mapping[str, Any]]) -> str:
     """Why a claim may have been made for its data, "" if it was not.
 
     Args:
-        claim: its record, with its digest.
+        digest: the claim's, see `dlatlas.judging.digest`.
         seeds: those that it is judged on, as `spans` writes them.
         history: see `past`; a publication that does not say its seeds or digests is of before December 2026.
     """
@@ -48,7 +49,7 @@ def mark(claim: Mapping[str, Any], seeds: str, history: Sequence[Mapping[str, An
     if first is None:
         return ""
     digests = [each["digest"] for each in first["claims"].values() if "digest" in each]
-    if claim["digest"] in digests:
+    if digest in digests:
         return ""
     when = f"{first['date'][:10]}, {first['commit'][:12]}"
     if not digests:

@@ -6,8 +6,6 @@ and its rival is excluded; **contradicted** when none of the interval is allowed
 states; **not reproduced** here when those bounds are ours; and **undecided** otherwise, with the reason.
 """
 
-import hashlib
-import inspect
 import math
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from dlatlas.cubes.cube import with_fixed
 from dlatlas.declare.bounds import AtLeast, AtMost, Bounds
 from dlatlas.declare.claim import Exchangeable, Law, Other
+from dlatlas.declare.outcome import Outcome
 from dlatlas.declare.statistic import Statistic, combined
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity import chance
@@ -35,21 +34,12 @@ if TYPE_CHECKING:
     from dlatlas.declare.claim import Claim, Identity
     from dlatlas.declare.study import Study
 
-Outcome = Literal["supported", "contradicted", "not reproduced", "undecided"]
-OUTCOMES: Mapping[str, str] = {
-    "supported": "the whole interval is allowed, the control fails, the rival is excluded",
-    "contradicted": "the whole interval lies outside what the theorem or the paper states",
-    "not reproduced": "the whole interval lies outside what we expected of it in this setting",
-    "undecided": "neither, for the reason given",
-}
-"""What each says, for the page."""
-SIGNS: Mapping[str, str] = {"supported": "✓", "contradicted": "✗", "not reproduced": "≠", "undecided": "?"}
-"""A sign for each; the word always stands beside it."""
-
 SEEDS = 10
 """A verdict needs this many, unless the study says why fewer do."""
-SHUFFLES, MORE = 199, 1999
-"""Permutations of the measured values, and as many where p is near the level."""
+SHUFFLES = 199
+"""Permutations of the measured values."""
+MORE = 1999
+"""As many where p is near the level."""
 LEVEL = 0.05
 """A claim is supported where its rival has a p-value below this."""
 CHANCE = (1 - CONFIDENCE) / 2
@@ -130,7 +120,6 @@ def judge_claim(
         "name": claim.name,
         "statement": claim.statement,
         "source": claim.source,
-        "digest": claim_digest(claim, study),
         "quantity": quantity(claim.statistic, study, cube),
         "expected": str(claim.expected),
         "basis": claim.basis,
@@ -171,34 +160,6 @@ def verify(each: "Identity", cube: "xr.Dataset", theory: "xr.Dataset", study: "S
         "estimate": _json(value),
         "verified": bool(least <= value <= most),
     }
-
-
-def claim_digest(claim: "Claim", study: "Study | None" = None) -> str:
-    """A digest of what a claim says in numbers: statistic, observables, bounds, control and rival; not of its prose."""
-    rival = claim.rival
-    against = rival.change(claim.statistic) if isinstance(rival, Other) else rival
-    looked = [part for each in (claim.statistic, claim.control) for leaf in each.leaves() for part in leaf.names()]
-    own = study.observables if study else {}
-    parts = [_said(part) for part in (claim.statistic, claim.expected, claim.basis, claim.control, against)]
-    parts += [_said(own[name]) for name in sorted(set(looked)) if name in own]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
-
-
-def _said(value: Any) -> str:  # noqa: ANN401
-    """A declaration as text that another process writes alike; functions by their source."""
-    if isinstance(value, Statistic):
-        fields = (value.of, value.where, value.by, value.along, value.settings, value.parts, value.function)
-        return f"{value.compute.__qualname__}({', '.join(map(_said, fields))})"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_said(each)}" for name, each in sorted(value.items())) + "}"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_said, value)) + "]"
-    if callable(value):
-        try:
-            return inspect.getsource(value).strip()
-        except (OSError, TypeError):
-            return getattr(value, "__name__", type(value).__name__)
-    return repr(value)
 
 
 @contextmanager

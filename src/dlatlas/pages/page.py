@@ -16,12 +16,14 @@ from markupsafe import Markup
 from dlatlas.declare.bibliography import Paper
 from dlatlas.declare.cite import cite, collection
 from dlatlas.declare.lab import Lab
+from dlatlas.declare.outcome import OUTCOMES, SIGNS
 from dlatlas.declare.source import said
 from dlatlas.errors import AtlasError, InputError
 from dlatlas.identity.git import head
 from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.judging.digest import claim_digest
 from dlatlas.judging.history import changed, mark, past
-from dlatlas.judging.verdict import OUTCOMES, SIGNS, told
+from dlatlas.judging.verdict import told
 from dlatlas.pages import numbers
 from dlatlas.pages.bar import bar
 from dlatlas.planning.cost import cost
@@ -179,11 +181,12 @@ def _entry(plan: Plan, name: str) -> dict[str, Any]:
     known = study.all_parameters()
     ledger = plan.settings.root / "results" / "ledger" / f"{name}.json"
     history = past(read_json(ledger)) if ledger.is_file() else []
+    digests = {claim.name: claim_digest(claim, study) for claim in study.claims}
     for claim in record["claims"]:
         claim["bar"] = Markup(bar(claim))  # noqa: S704  our own numbers
         claim["allowed"] = _allowed(*claim["bounds"])
         claim["source"] = said(claim["source"], papers)
-        claim["mark"] = mark(claim, record["seeds"], history)
+        claim["mark"] = mark(digests.get(claim["name"], ""), record["seeds"], history)
     return {
         "name": name,
         "title": study.title,

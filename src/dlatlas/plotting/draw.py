@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 from dlatlas.cubes.cube import with_fixed
+from dlatlas.declare.outcome import SIGNS
 from dlatlas.declare.study import Study
 from dlatlas.errors import AtlasError
 from dlatlas.identity.store import write_bytes
-from dlatlas.judging.verdict import SIGNS
 from dlatlas.plotting.panels import draw_panels
 from dlatlas.plotting.style import STYLE
 

@@ -21,6 +21,7 @@ from dlatlas import __version__
 from dlatlas.errors import InputError
 from dlatlas.identity.content import digest
 from dlatlas.identity.store import read_json, write_bytes
+from dlatlas.judging.digest import claim_digest
 from dlatlas.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ def entry(
         verdict: the record of ``verdict.json``.
         head: `dlatlas.identity.git.head` of a clean checkout.
     """
+    study = plan.lab.study(name)
+    digests = {claim.name: claim_digest(claim, study) for claim in study.claims}
     made = read_json(plan.stamp(name, "cube")).get("cost", {})
     machine = made.get("machine", {})
     held = json.loads(cube.attrs.get("versions", "{}"))
@@ -158,7 +161,10 @@ def entry(
         "variables": {str(key): summary(cube[key]) for key in cube.data_vars},
         "verdict": {
             "verdict": verdict["verdict"],
-            "claims": {claim["name"]: _claim(claim) for claim in verdict["claims"]},
+            "claims": {
+                claim["name"]: {**_claim(claim), "digest": digests.get(claim["name"], "")}
+                for claim in verdict["claims"]
+            },
         },
         "versions": {**versions, "python": machine.get("python"), "dlatlas": __version__},
         "processor": machine.get("processor"),
@@ -177,7 +183,7 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
         "control": claim["control"]["estimate"],
     }
     rounded = {key: None if value is None else significant(value) for key, value in numbers.items()}
-    said = {key: claim[key] for key in ("verdict", "digest", "basis", "close")}
+    said = {key: claim[key] for key in ("verdict", "basis", "close")}
     return {**said, "control_fails": claim["control"]["fails"], **rounded}
 
 
