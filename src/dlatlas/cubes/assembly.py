@@ -265,7 +265,7 @@ def gather(sweep: Sweep, results: Path, measured: Mapping[str, Path]) -> tuple[l
         kept |= {name[6:]: value for name, value in trained.items() if name.startswith("hyper/")}
         steps = tuple(int({**sweep.fixed, **plan.shared}[name]) for name in ("steps", "checkpoints", "trace_every"))
         if steps not in seen:
-            seen[steps] = _step_coords(*steps)
+            seen[steps] = step_coords(*steps)
         pieces.append(Piece(plan.index, {**kept, **values}, seen[steps], roles))
     described = read_json(measured[sweep.shards[0].digest])["variables"]
     return pieces, _train_variables(sweep, pieces, described)
@@ -283,7 +283,8 @@ def _stored_stacks(path: Path) -> list[dict[str, StoredArray]]:
     return stacks
 
 
-def _step_coords(steps: int, checkpoints: int, trace_every: int) -> dict[str, list[float]]:
+def step_coords(steps: int, checkpoints: int, trace_every: int) -> dict[str, list[float]]:
+    """The coordinates along the two dimensions of time of a trained stack."""
     from dlatlas.training.steps import checkpoint_steps
 
     return {"step": checkpoint_steps(steps, checkpoints), "trace_step": list(range(0, steps, trace_every))}

@@ -214,6 +214,10 @@ class Sample:
             found = xr.DataArray(found, {dim: cube[dim] for dim in found.dims if dim in cube.coords})
         return found
 
+    def measured(self, of: "str | Observable", where: Mapping[str, Any] | None = None) -> list[str]:
+        """The variables of the cube that an observable looks at."""
+        return self._used(of, *narrowed(self.cube, self.theory, {}), dict(where or {}))
+
     def _used(
         self, of: "str | Observable", cube: "xr.Dataset", theory: "xr.Dataset", where: Mapping[str, Any]
     ) -> list[str]:
