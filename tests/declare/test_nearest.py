@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dlatlas.declare.nearest import meant, selected
@@ -52,6 +52,7 @@ def test_a_number_means_its_value_and_no_neighbour(values, wanted, expected):
 )
 def test_every_value_of_an_axis_is_found_alone_and_within_two_units_of_round_off(values, at, off):
     wanted = values[at % len(values)]
+    assume(wanted or len(values) > 1 or not off)  # an axis of 0 alone has no scale
     for _ in range(abs(off)):
         wanted = float(np.nextafter(wanted, np.inf * off))
     assert places(values, wanted) == [at % len(values)]
